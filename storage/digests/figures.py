@@ -12,15 +12,13 @@ from sqlalchemy import Date, Row, Select, and_, case, func, literal, or_, select
 from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
 from storage.approvals.tables import Approval, ApprovalStage, Decision
-from storage.budgets.costs import COUNTS, basis_column, counted
+from storage.budgets.costs import basis_column, counted
 from storage.budgets.tables import (
     AllocationKey,
     Budget,
     BudgetAlert,
     BudgetRevision,
     CostEntry,
-    CostLoad,
-    CostMonth,
 )
 from storage.enums import ApprovalState, CostBasis, Period
 from storage.milestones.tables import Milestone, MilestoneMove
@@ -146,59 +144,6 @@ def list_open_budgets(
     return [OpenBudget._make(row) for row in _rows(session, statement, Budget.project_id, within)]
 
 
-class ProjectCost(NamedTuple):
-    """What a project cost, by both ways of counting."""
-
-    project_id: int | None
-    currency: str
-    billed: Decimal
-    effective: Decimal
-
-
-def cost_by_months(session: Session, within: Within, first: date, last: date) -> list[ProjectCost]:
-    """Cost of whole calendar months, from the roll-up."""
-    statement = (
-        select(
-            AllocationKey.project_id,
-            CostMonth.currency,
-            func.money_sum(CostMonth.billed),
-            func.money_sum(CostMonth.effective),
-        )
-        .join(AllocationKey, AllocationKey.id == CostMonth.allocation_key_id)
-        .where(
-            CostMonth.month >= first.replace(day=1),
-            CostMonth.month <= last,
-            counted(CostMonth),
-            AllocationKey.project_id.is_not(None),
-        )
-        .group_by(AllocationKey.project_id, CostMonth.currency)
-    )
-    rows = _rows(session, statement, AllocationKey.project_id, within)
-    return [ProjectCost._make(row) for row in rows]
-
-
-def cost_by_days(session: Session, within: Within, first: date, last: date) -> list[ProjectCost]:
-    """The same of any span of days, from the entries."""
-    statement = (
-        select(
-            AllocationKey.project_id,
-            CostEntry.currency,
-            func.money_sum(CostEntry.billed),
-            func.money_sum(CostEntry.effective),
-        )
-        .join(AllocationKey, AllocationKey.id == CostEntry.allocation_key_id)
-        .where(
-            CostEntry.charge_date >= first,
-            CostEntry.charge_date <= last,
-            counted(CostEntry),
-            AllocationKey.project_id.is_not(None),
-        )
-        .group_by(AllocationKey.project_id, CostEntry.currency)
-    )
-    rows = _rows(session, statement, AllocationKey.project_id, within)
-    return [ProjectCost._make(row) for row in rows]
-
-
 class WeekCost(NamedTuple):
     """What a project cost in some days, and in as many before; None for no cost at all."""
 
@@ -229,19 +174,6 @@ def cost_of_two_weeks(
     )
     rows = _rows(session, statement, AllocationKey.project_id, within)
     return [WeekCost._make(row) for row in rows]
-
-
-def list_sources(session: Session, within: Within, today: date) -> list[tuple[int | None, str]]:
-    """(project_id, source): which sources have told cost of which project."""
-    statement = (
-        select(AllocationKey.project_id, CostLoad.source)
-        .join(CostMonth, CostMonth.allocation_key_id == AllocationKey.id)
-        .join(CostLoad, CostLoad.id == CostMonth.load_id)
-        .where(CostMonth.month <= today, AllocationKey.project_id.is_not(None), COUNTS)
-        .distinct()
-    )
-    rows = _rows(session, statement, AllocationKey.project_id, within)
-    return [(project_id, source) for project_id, source in rows]
 
 
 def list_crossings(session: Session, within: Within, since: datetime, until: datetime) -> set[int]:

@@ -349,7 +349,7 @@ def _money(ctx: Context, sight: Sight, span: Span) -> tuple[MoneyFigures, ...]:
     if not budgets:
         return ()
     spent = _spent(ctx.session, sight, span, {(row.first, row.last) for row in budgets})
-    through = _through(ctx.session, sight, span)
+    through = costs.data_through_by_project(ctx.session, sight.within, span.today)
     groups: dict[_Round, list[BudgetFigure]] = {}
     for row in budgets:
         key = _Round(row.currency, row.basis, row.period, row.first, row.last)
@@ -389,23 +389,14 @@ def _spent(
     for first, last in sorted(rounds):
         whole = first.day == 1 and (last + timedelta(days=1)).day == 1
         rows = (
-            statements.cost_by_months(session, sight.within, first, last)
+            costs.sums_by_months(session, sight.within, first, last)
             if whole and not exact
-            else statements.cost_by_days(session, sight.within, first, min(last, span.today))
+            else costs.sums_by_days(session, sight.within, first, min(last, span.today))
         )
         for project, currency, billed, effective in rows:
             spent[project, currency, CostBasis.BILLED.value, first, last] = billed
             spent[project, currency, CostBasis.EFFECTIVE.value, first, last] = effective
     return spent
-
-
-def _through(session: Session, sight: Sight, span: Span) -> dict[int, date]:
-    by_source = costs.through_by_source(session, span.today)
-    through: dict[int, date] = {}
-    for project, source in statements.list_sources(session, sight.within, span.today):
-        if project is not None and source in by_source:
-            through[project] = max(by_source[source], through.get(project, date.min))
-    return through
 
 
 def _group(key: _Round, figures: list[BudgetFigure]) -> MoneyFigures:
