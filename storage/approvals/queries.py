@@ -591,24 +591,6 @@ def list_asked_by(session: Session, person_id: str, *, since: datetime, most: in
     )
 
 
-_PENDING_FOR = (
-    select(Approval.id)
-    .where(
-        Approval.subject_type == bindparam("s_type"),
-        Approval.subject_id == bindparam("s_id"),
-        Approval.state == ApprovalState.PENDING.value,
-    )
-    .order_by(Approval.id)
-)
-
-
-def list_pending_for(session: Session, subject_type: str, subject_id: int) -> Sequence[int]:
-    """Requests about this subject that nobody has ended yet, oldest first."""
-    return (
-        session.execute(_PENDING_FOR, {"s_type": subject_type, "s_id": subject_id}).scalars().all()
-    )
-
-
 _RULES = (
     select(ApprovalStage.approvers)
     .where(ApprovalStage.approval_id == bindparam("approval_id"))

@@ -12,7 +12,6 @@ from sqlalchemy import (
     and_,
     bindparam,
     func,
-    insert,
     select,
     text,
     update,
@@ -180,23 +179,6 @@ def list_allocation_keys(session: Session) -> list[tuple[int, str, str, str, int
             )
         )
     ]
-
-
-def add_allocation_keys(session: Session, keys: Sequence[tuple[str, str, str, int | None]]) -> None:
-    """New allocation keys: sub-account id and name, tags, project; in one go, since they can be many."""
-    if keys:
-        session.execute(
-            insert(AllocationKey),
-            [
-                {
-                    "sub_account_id": account_id,
-                    "sub_account_name": name,
-                    "tags": tags,
-                    "project_id": project,
-                }
-                for account_id, name, tags, project in keys
-            ],
-        )
 
 
 def set_projects(session: Session, changes: Sequence[dict[str, Any]]) -> None:

@@ -117,14 +117,6 @@ def holds(text: str, subject_type: str, facts: Facts) -> bool:
     return value
 
 
-def constant(text: str, subject_type: str) -> bool | None:
-    """What a condition says whatever the facts are; None when it depends on them."""
-    try:
-        return holds(text, subject_type, {})
-    except ConditionFailed:
-        return None
-
-
 def names_in(text: str, subject_type: str) -> list[str]:
     """The facts that a condition speaks of."""
     return [
