@@ -9,7 +9,6 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
-    StringConstraints,
     field_validator,
 )
 
@@ -56,7 +55,6 @@ def _day(value: object) -> object:
 
 
 Day = Annotated[date, BeforeValidator(_day), Field()]
-Words = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=REASON)]
 
 
 class _Form(BaseModel):

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import timedelta
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
@@ -17,8 +17,6 @@ Comment = Literal["required", "optional"]
 Apart = Literal["requester", "developer", "validator", "approver", "contributors"]
 Fault = tuple[tuple[int | str, ...], str]
 """Where in the file something is wrong, as a path of keys, and what."""
-
-T = TypeVar("T")
 
 
 def _since(value: object) -> object:

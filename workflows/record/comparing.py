@@ -14,7 +14,6 @@ Unsealed = tuple[str, str, str, Mapping[str, Any]]
 """(action, at, actor_id, facts) of an entry that sealed nothing."""
 
 DECISION = "decision"
-REVISION = "revision"
 
 
 def find_differences(kind: str, id_: str, entry: int, ledger: Record, table: Record) -> list[Fault]:

@@ -13,7 +13,6 @@ from workflows.errors import GovernanceError, InvalidInput
 from workflows.sources.tables import cleared
 
 R = TypeVar("R", bound=BaseModel)
-F = TypeVar("F", bound=BaseModel)
 
 
 @dataclass(frozen=True, slots=True)
