@@ -232,10 +232,10 @@ STATEMENTS: Mapping[str, Statement] = {
 
 def collect(session: Session, person: Person) -> dict[str, list[dict[str, Any]]]:
     """What stands in each table about the person, oldest first."""
-    found = {
+    rows = {
         name: _load(session, statement, person=person.id) for name, statement in STATEMENTS.items()
     }
-    return found | {
+    return rows | {
         "messages": _messages(session, person),
         "ledger": _load(session, _ledger(person.id)),
     }

@@ -5,12 +5,11 @@ EEOC's Uniform Guidelines (29 CFR 1607.4 D), which says itself that small groups
 people is named and never judged, and what cannot be told is said, never passed.
 """
 
-import importlib
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from types import ModuleType
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple, cast
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
@@ -328,9 +327,10 @@ def _columns(groups: Iterable[Group]) -> tuple[list[int], list[int], list[str], 
 def _metrics() -> ModuleType | None:
     """fairlearn, where it is installed; the same figures come from `arithmetic` where it is not."""
     try:
-        return importlib.import_module("fairlearn.metrics")
+        from fairlearn import metrics
     except ImportError:
         return None
+    return cast(ModuleType, metrics)
 
 
 def _outcomes(groups: Iterable[Group]) -> list[Outcomes]:
