@@ -237,7 +237,7 @@ class SubjectType(Protocol):
         """Whether the requester can change what they ask while it waits."""
         ...
 
-    def prepare(self, ctx: Context, form: Any, *, replacing: int | None = None) -> Prepared:
+    def prepare(self, ctx: Context, form: BaseModel, *, replacing: int | None = None) -> Prepared:
         """Lock the subject's row, check the form, and say what exactly is asked. Raises GovernanceError.
 
         `replacing` is the waiting request that this changes, which stands in nobody's way.

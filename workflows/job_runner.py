@@ -63,7 +63,7 @@ class DueSlot:
 
 
 TimerHandler = Callable[[Context, DueTimer], None]
-Prepare = Callable[[Context, DueTimer], Any]
+Prepare = Callable[[Context, DueTimer], object]
 ScheduleHandler = Callable[[Context, DueSlot], None]
 LockSubject = Callable[[Session, str], Lock]
 Died = Callable[[Context, DueTimer, str], None]
@@ -233,7 +233,7 @@ class Runner:
         handler = self._registry.timers[timer.kind]
         lock = self._registry.locks.get(timer.subject.type)
         prepare = self._registry.prepare.get(timer.kind)
-        prepared: Any = None
+        prepared: object = None
 
         def work(session: Session) -> bool:
             # The subject before the timer, as a click does: the other order deadlocks with one.

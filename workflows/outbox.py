@@ -282,11 +282,11 @@ def _hints(notice_type: type[Notice]) -> dict[str, Any]:
 _KNOWN_HINTS: dict[type[Notice], dict[str, Any]] = {}
 
 
-def _typed(value: Any, hint: Any) -> Any:
+def _typed(value: object, hint: object) -> object:
     origin = typing.get_origin(hint)
     if value is None or origin in (types.UnionType, typing.Union):
         return value
-    if origin is tuple:
+    if origin is tuple and isinstance(value, list):
         return tuple(value)
     return hint(value) if isinstance(hint, type) and not isinstance(value, hint) else value
 

@@ -121,7 +121,7 @@ def load_report(ctx: Context, *, most: int = 10) -> Report:
     newest = queries.list_withheld(ctx.session, since=since, most=most)
     return Report(
         ctx.policy.rollout,
-        tuple((row.kind, row.messages, row.people) for row in kinds),
+        tuple((kind, messages, reached) for kind, messages, reached in kinds),
         people,
         tuple(
             Held(row.kind, row.name, row.slack_id, row.withheld_at, row.rollout) for row in newest
@@ -185,9 +185,10 @@ def is_known(session: Session, person_id: str) -> bool:
 def shows_in_home(ctx: Context, person_id: str) -> bool:
     """Whether App Home is where somebody met mlgov, and not longer ago than a day."""
     meeting = queries.find_meeting(ctx.session, person_id)
-    return (
-        meeting is not None and meeting.way == "home" and ctx.now - meeting.met_at <= SHOWN_IN_HOME
-    )
+    if meeting is None:
+        return False
+    met_at, way = meeting
+    return way == "home" and ctx.now - met_at <= SHOWN_IN_HOME
 
 
 def introduce_after_card(session: Session, org_key: str, slack_id: str, *, now: datetime) -> None:

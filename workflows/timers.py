@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
-from typing import Any
 from zoneinfo import ZoneInfo
 
 from sqlalchemy.orm import Session
@@ -26,7 +25,7 @@ class DueTimer:
     subject: Subject
     kind: str
     seq: int
-    prepared: Any = None
+    prepared: object = None
     """What was found out beforehand for its handler, where its kind has that prepared."""
 
 

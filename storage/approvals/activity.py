@@ -545,7 +545,7 @@ def set_stage(
     approval_id: int,
     position: int,
     *,
-    approvers: list[Any],
+    approvers: list[dict[str, Any]],
     rules: dict[str, Any] | None,
 ) -> None:
     """Change whom a stage asks, and what else holds for it."""

@@ -68,7 +68,7 @@ class RequestRow(NamedTuple):
     requester_slack_id: str | None
     position: int
     name: str
-    approvers: list[Any]
+    approvers: list[dict[str, Any]]
     quorum: int
     ask: str
     rules: dict[str, Any] | None
@@ -377,7 +377,7 @@ class StageRow(NamedTuple):
     approval_id: int
     position: int
     name: str
-    approvers: list[Any]
+    approvers: list[dict[str, Any]]
     quorum: int
     ask: str
     rules: dict[str, Any] | None
@@ -523,7 +523,7 @@ class UndecidedRow(NamedTuple):
     id: int
     bound: dict[str, Any] | None
     name: str
-    approvers: list[Any]
+    approvers: list[dict[str, Any]]
     quorum: int
     ask: str
     rules: dict[str, Any] | None
@@ -591,24 +591,6 @@ def list_asked_by(session: Session, person_id: str, *, since: datetime, most: in
     )
 
 
-_PENDING_FOR = (
-    select(Approval.id)
-    .where(
-        Approval.subject_type == bindparam("s_type"),
-        Approval.subject_id == bindparam("s_id"),
-        Approval.state == ApprovalState.PENDING.value,
-    )
-    .order_by(Approval.id)
-)
-
-
-def list_pending_for(session: Session, subject_type: str, subject_id: int) -> Sequence[int]:
-    """Requests about this subject that nobody has ended yet, oldest first."""
-    return (
-        session.execute(_PENDING_FOR, {"s_type": subject_type, "s_id": subject_id}).scalars().all()
-    )
-
-
 _RULES = (
     select(ApprovalStage.approvers)
     .where(ApprovalStage.approval_id == bindparam("approval_id"))
@@ -616,7 +598,7 @@ _RULES = (
 )
 
 
-def list_approvers(session: Session, approval_id: int) -> Sequence[list[Any]]:
+def list_approvers(session: Session, approval_id: int) -> Sequence[list[dict[str, Any]]]:
     """The approver rules of every stage, to have them confirmed before a decision."""
     return session.execute(_RULES, {"approval_id": approval_id}).scalars().all()
 
@@ -669,8 +651,15 @@ _STAGE = update(_stage).where(
 )
 
 
+<<<<<<< HEAD
 def set_approvers(session: Session, approval_id: int, position: int, approvers: list[Any]) -> None:
     """Set whom a stage asks; the caller has locked the request."""
+=======
+def set_approvers(
+    session: Session, approval_id: int, position: int, approvers: list[dict[str, Any]]
+) -> None:
+    """Set whom a stage asks; the caller has locked the request."""
+>>>>>>> rows
     session.execute(
         _STAGE.values(approvers=bindparam("whom", type_=_stage.c.approvers.type)),
         {"approval": approval_id, "place": position, "whom": approvers},

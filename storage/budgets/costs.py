@@ -12,7 +12,6 @@ from sqlalchemy import (
     and_,
     bindparam,
     func,
-    insert,
     select,
     text,
     update,
@@ -190,6 +189,7 @@ def list_allocation_keys(session: Session) -> list[tuple[int, str, str, str, int
     ]
 
 
+<<<<<<< HEAD
 def add_allocation_keys(session: Session, keys: Sequence[tuple[str, str, str, int | None]]) -> None:
     """Insert allocation keys that are new: sub-account id and name, tags, project."""
     if keys:
@@ -207,6 +207,8 @@ def add_allocation_keys(session: Session, keys: Sequence[tuple[str, str, str, in
         )
 
 
+=======
+>>>>>>> rows
 def set_projects(session: Session, changes: Sequence[dict[str, Any]]) -> None:
     """Give allocation keys to other projects; `changes` are {"key": id, "project": id or None}."""
     if changes:

@@ -3,24 +3,22 @@
 `within` are the ids of the projects that the reader may see; None means all of them.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from datetime import date, datetime
 from decimal import Decimal
-from typing import TypeVarTuple
+from typing import NamedTuple, TypeVarTuple
 
 from sqlalchemy import Date, Row, Select, and_, case, func, literal, or_, select
 from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
 from storage.approvals.tables import Approval, ApprovalStage, Decision
-from storage.budgets.costs import COUNTS, basis_column, counted
+from storage.budgets.costs import basis_column, counted
 from storage.budgets.tables import (
     AllocationKey,
     Budget,
     BudgetAlert,
     BudgetRevision,
     CostEntry,
-    CostLoad,
-    CostMonth,
 )
 from storage.enums import ApprovalState, CostBasis, Period
 from storage.milestones.tables import Milestone, MilestoneMove
@@ -38,15 +36,13 @@ def _rows(
     statement: Select[*Ts],
     column: InstrumentedAttribute[int] | InstrumentedAttribute[int | None],
     within: Within,
-) -> list[Row[*Ts]]:
+) -> Iterator[Row[*Ts]]:
     if within is None:
-        return list(session.execute(statement))
+        yield from session.execute(statement)
+        return
     wanted = sorted(within)
-    return [
-        row
-        for start in range(0, len(wanted), PART)
-        for row in session.execute(statement.where(column.in_(wanted[start : start + PART])))
-    ]
+    for start in range(0, len(wanted), PART):
+        yield from session.execute(statement.where(column.in_(wanted[start : start + PART])))
 
 
 def count_projects(session: Session, within: Within) -> int:
@@ -56,6 +52,20 @@ def count_projects(session: Session, within: Within) -> int:
     return int(session.execute(select(func.count(Project.id))).scalar_one())
 
 
+class OpenBudget(NamedTuple):
+    """A budget whose round, from `first` to `last`, is open."""
+
+    budget_id: int
+    project_id: int
+    project: str
+    period: str
+    currency: str
+    basis: str
+    first: date
+    last: date
+    amount: Decimal
+
+
 def list_open_budgets(
     session: Session,
     within: Within,
@@ -63,10 +73,11 @@ def list_open_budgets(
     today: date,
     spans: dict[Period, tuple[date, date]],
     middles: dict[Period, date],
-) -> list[Row[int, int, str, str, str, str, date, date, Decimal]]:
-    """Every budget whose round is open today, with its amount: budget_id, project_id, project, period, currency,
-    basis, first, last, amount. `spans` tells the round in which today lies, of each recurring period, and `middles` the
-    first day of its middle month, by which a revision for a single round counts (`workflows.budgets.rules.counts`).
+) -> list[OpenBudget]:
+    """Every budget whose round is open today, with its amount.
+
+    `spans` tells the round in which today lies, of each recurring period, and `middles` the first day of its middle
+    month, by which a revision for a single round counts (`workflows.budgets.rules.counts`).
     """
     day = literal(today, Date)
     fixed_last = func.coalesce(Budget.ends, Budget.starts)
@@ -103,14 +114,14 @@ def list_open_budgets(
     )
     statement = (
         select(
-            Budget.id.label("budget_id"),
+            Budget.id,
             Budget.project_id,
-            Project.name.label("project"),
+            Project.name,
             Budget.period,
             Budget.currency,
             Budget.basis,
-            first.label("first"),
-            last.label("last"),
+            first,
+            last,
             BudgetRevision.amount,
         )
         .join(Project, Project.id == Budget.project_id)
@@ -130,127 +141,71 @@ def list_open_budgets(
         )
         .order_by(Budget.id)
     )
-    return _rows(session, statement, Budget.project_id, within)
+    return [OpenBudget._make(row) for row in _rows(session, statement, Budget.project_id, within)]
 
 
-def cost_by_months(
-    session: Session, within: Within, first: date, last: date
-) -> list[Row[int, str, Decimal, Decimal]]:
-    """project_id, currency, billed, effective of whole calendar months, from the roll-up."""
-    statement = (
-        select(
-            AllocationKey.project_id,
-            CostMonth.currency,
-            func.money_sum(CostMonth.billed).label("billed"),
-            func.money_sum(CostMonth.effective).label("effective"),
-        )
-        .join(AllocationKey, AllocationKey.id == CostMonth.allocation_key_id)
-        .where(
-            CostMonth.month >= first.replace(day=1),
-            CostMonth.month <= last,
-            counted(CostMonth),
-            AllocationKey.project_id.is_not(None),
-        )
-        .group_by(AllocationKey.project_id, CostMonth.currency)
-    )
-    return _rows(session, statement, AllocationKey.project_id, within)
+class WeekCost(NamedTuple):
+    """What a project cost in some days, and in as many before; None for no cost at all."""
 
-
-def cost_by_days(
-    session: Session, within: Within, first: date, last: date
-) -> list[Row[int, str, Decimal, Decimal]]:
-    """The same of any span of days, from the entries."""
-    statement = (
-        select(
-            AllocationKey.project_id,
-            CostEntry.currency,
-            func.money_sum(CostEntry.billed).label("billed"),
-            func.money_sum(CostEntry.effective).label("effective"),
-        )
-        .join(AllocationKey, AllocationKey.id == CostEntry.allocation_key_id)
-        .where(
-            CostEntry.charge_date >= first,
-            CostEntry.charge_date <= last,
-            counted(CostEntry),
-            AllocationKey.project_id.is_not(None),
-        )
-        .group_by(AllocationKey.project_id, CostEntry.currency)
-    )
-    return _rows(session, statement, AllocationKey.project_id, within)
+    project_id: int | None
+    project: str
+    currency: str
+    cost: Decimal | None
+    before: Decimal | None
 
 
 def cost_of_two_weeks(
     session: Session, within: Within, basis: CostBasis, *, first: date, last: date, before: date
-) -> list[Row[int, str, str, Decimal | None, Decimal | None]]:
-    """project_id, project, currency, cost from `first` to `last`, and before: from `before` to the day before `first`."""
+) -> list[WeekCost]:
+    """Cost from `first` to `last`, and from `before` to the day before `first`."""
     column = basis_column(basis)
     statement = (
         select(
             AllocationKey.project_id,
-            Project.name.label("project"),
+            Project.name,
             CostEntry.currency,
-            func.money_sum(case((CostEntry.charge_date >= first, column), else_=None)).label(
-                "cost"
-            ),
-            func.money_sum(case((CostEntry.charge_date < first, column), else_=None)).label(
-                "before"
-            ),
+            func.money_sum(case((CostEntry.charge_date >= first, column), else_=None)),
+            func.money_sum(case((CostEntry.charge_date < first, column), else_=None)),
         )
         .join(AllocationKey, AllocationKey.id == CostEntry.allocation_key_id)
         .join(Project, Project.id == AllocationKey.project_id)
         .where(CostEntry.charge_date >= before, CostEntry.charge_date <= last, counted(CostEntry))
         .group_by(AllocationKey.project_id, Project.name, CostEntry.currency)
     )
-    return _rows(session, statement, AllocationKey.project_id, within)
+    rows = _rows(session, statement, AllocationKey.project_id, within)
+    return [WeekCost._make(row) for row in rows]
 
 
-def list_sources(session: Session, within: Within, today: date) -> list[Row[int | None, str]]:
-    """project_id, source: which sources have told cost of which project."""
+def list_crossings(session: Session, within: Within, since: datetime, until: datetime) -> set[int]:
+    """Ids of budgets that were found spent to the full in that time."""
     statement = (
-        select(AllocationKey.project_id, CostLoad.source)
-        .join(CostMonth, CostMonth.allocation_key_id == AllocationKey.id)
-        .join(CostLoad, CostLoad.id == CostMonth.load_id)
-        .where(CostMonth.month <= today, AllocationKey.project_id.is_not(None), COUNTS)
-        .distinct()
-    )
-    return _rows(session, statement, AllocationKey.project_id, within)
-
-
-def list_crossings(
-    session: Session, within: Within, since: datetime, until: datetime
-) -> list[Row[int, int, str, datetime]]:
-    """Budgets that were found spent to the full in that time: budget_id, project_id, project, by first crossing."""
-    statement = (
-        select(
-            BudgetAlert.budget_id,
-            Budget.project_id,
-            Project.name.label("project"),
-            func.min(BudgetAlert.created_at).label("at"),
-        )
+        select(BudgetAlert.budget_id)
         .join(Budget, Budget.id == BudgetAlert.budget_id)
-        .join(Project, Project.id == Budget.project_id)
         .where(
             BudgetAlert.threshold >= 100,
             BudgetAlert.created_at >= since,
             BudgetAlert.created_at < until,
         )
-        .group_by(BudgetAlert.budget_id, Budget.project_id, Project.name)
+        .distinct()
     )
-    return _rows(session, statement, Budget.project_id, within)
+    return {budget_id for (budget_id,) in _rows(session, statement, Budget.project_id, within)}
+
+
+class EndedRequest(NamedTuple):
+    """A request that ended, and when."""
+
+    approval_id: int
+    state: str
+    created_at: datetime
+    decided_at: datetime | None
 
 
 def list_ended_requests(
     session: Session, within: Within, since: datetime, until: datetime
-) -> list[Row[int, int | None, str, datetime, datetime | None]]:
-    """Requests that ended in that time: approval_id, project_id, state, created_at, decided_at."""
+) -> list[EndedRequest]:
+    """Requests that ended in that time."""
     statement = (
-        select(
-            Approval.id.label("approval_id"),
-            Approval.project_id,
-            Approval.state,
-            Approval.created_at,
-            Approval.decided_at,
-        )
+        select(Approval.id, Approval.state, Approval.created_at, Approval.decided_at)
         .where(
             Approval.state != ApprovalState.PENDING.value,
             Approval.decided_at >= since,
@@ -258,20 +213,31 @@ def list_ended_requests(
         )
         .order_by(Approval.id)
     )
-    return _rows(session, statement, Approval.project_id, within)
+    rows = _rows(session, statement, Approval.project_id, within)
+    return [EndedRequest._make(row) for row in rows]
+
+
+class Verdict(NamedTuple):
+    """A verdict of somebody on a request, in which of its stages, and when."""
+
+    approval_id: int
+    position: int
+    stage: str
+    person_id: str
+    at: datetime
 
 
 def list_verdicts(
     session: Session, within: Within, since: datetime, until: datetime
-) -> list[Row[int, int, str, str, datetime]]:
-    """Verdicts on the requests that were approved or rejected in that time: approval_id, position, stage, person_id, at."""
+) -> list[Verdict]:
+    """Verdicts on the requests that were approved or rejected in that time."""
     statement = (
         select(
             Decision.approval_id,
             Decision.position,
-            ApprovalStage.name.label("stage"),
+            ApprovalStage.name,
             Decision.person_id,
-            Decision.decided_at.label("at"),
+            Decision.decided_at,
         )
         .join(Approval, Approval.id == Decision.approval_id)
         .join(
@@ -289,7 +255,7 @@ def list_verdicts(
         )
         .order_by(Decision.approval_id, Decision.position, Decision.id)
     )
-    return _rows(session, statement, Approval.project_id, within)
+    return [Verdict._make(row) for row in _rows(session, statement, Approval.project_id, within)]
 
 
 def count_pending(session: Session, within: Within, now: datetime) -> int:
@@ -301,32 +267,46 @@ def count_pending(session: Session, within: Within, now: datetime) -> int:
     return sum(number for _, number in rows)
 
 
+class MilestoneRow(NamedTuple):
+    """A milestone, and where it belongs."""
+
+    milestone_id: int
+    title: str
+    type: str
+    project: str
+    forecast: date
+
+
 _MILESTONE = (
-    Milestone.id.label("milestone_id"),
+    Milestone.id,
     Milestone.title,
     Milestone.type,
-    Project.name.label("project"),
+    Project.name,
     Milestone.forecast,
 )
 
 
 def list_milestones_met(
     session: Session, within: Within, first: date, last: date
-) -> list[Row[int, str, str, str, date, date | None, date]]:
-    """Milestones that were met on these days: milestone_id, title, type, project, forecast, actual, baseline."""
+) -> list[tuple[MilestoneRow, date, date]]:
+    """Milestones that were met on these days: each with the day, and the day that was promised first."""
     statement = (
         select(*_MILESTONE, Milestone.actual, Milestone.baseline)
         .join(Project, Project.id == Milestone.project_id)
         .where(Milestone.actual >= first, Milestone.actual <= last, Milestone.dropped_at.is_(None))
         .order_by(Milestone.actual, Milestone.id)
     )
-    return _rows(session, statement, Milestone.project_id, within)
+    return [
+        (MilestoneRow._make(row), actual, baseline)
+        for *row, actual, baseline in _rows(session, statement, Milestone.project_id, within)
+        if actual is not None
+    ]
 
 
 def list_milestones_moved(
     session: Session, within: Within, since: datetime, until: datetime
-) -> list[Row[int, str, str, str, date, date, date]]:
-    """Each move, in order, of milestones still open: the same columns, with old and new."""
+) -> list[tuple[MilestoneRow, date, date]]:
+    """Each move, in order, of milestones still open: with the old day and the new."""
     statement = (
         select(*_MILESTONE, MilestoneMove.old, MilestoneMove.new)
         .join(Milestone, Milestone.id == MilestoneMove.milestone_id)
@@ -339,12 +319,15 @@ def list_milestones_moved(
         )
         .order_by(MilestoneMove.id)
     )
-    return _rows(session, statement, Milestone.project_id, within)
+    return [
+        (MilestoneRow._make(row), old, new)
+        for *row, old, new in _rows(session, statement, Milestone.project_id, within)
+    ]
 
 
 def list_milestones_open(
     session: Session, within: Within, first: date, last: date
-) -> list[Row[int, str, str, str, date]]:
+) -> list[MilestoneRow]:
     """Open milestones whose forecast lies on these days."""
     statement = (
         select(*_MILESTONE)
@@ -357,7 +340,8 @@ def list_milestones_open(
         )
         .order_by(Milestone.forecast, Milestone.id)
     )
-    return _rows(session, statement, Milestone.project_id, within)
+    rows = _rows(session, statement, Milestone.project_id, within)
+    return [MilestoneRow._make(row) for row in rows]
 
 
 def count_overdue(session: Session, within: Within, today: date) -> int:

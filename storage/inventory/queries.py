@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime
 from typing import NamedTuple, TypeVarTuple
 
-from sqlalchemy import Row, Select, case, delete, func, or_, select
+from sqlalchemy import Select, case, delete, func, or_, select
 from sqlalchemy.orm import Session
 
 from storage.approvals.tables import Approval
@@ -321,7 +321,7 @@ def list_agreements(
     ).all()
 
 
-def list_agreed(session: Session, version_id: int, revision: int) -> Sequence[Row[str, str]]:
+def list_agreed(session: Session, version_id: int, revision: int) -> Sequence[tuple[str, str]]:
     """(step, person's name) of every agreement that counts for a version as it is."""
     return session.execute(
         select(ModelAgreement.step, Person.name)

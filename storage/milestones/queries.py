@@ -66,21 +66,15 @@ def list_of_projects(session: Session, project_ids: Collection[int]) -> list[Mil
 def every_of_projects(
     session: Session, project_ids: Collection[int], *, lock: bool
 ) -> list[Milestone]:
-    """Every milestone of these projects, dropped ones too, in the order of their ids."""
+    """Every milestone of these projects, dropped ones too, in the order of their ids.
+
+    All writers of many lock in that order, so that two of them never wait for each other.
+    """
     milestones: list[Milestone] = []
     for part in parts(project_ids):
         statement = select(Milestone).where(Milestone.project_id.in_(part)).order_by(Milestone.id)
         milestones += session.execute(statement.with_for_update() if lock else statement).scalars()
     return milestones
-
-
-def lock_of_projects(session: Session, project_ids: Collection[int]) -> list[Milestone]:
-    """Every milestone of these projects, dropped ones too, locked in the order of their ids.
-
-    All writers of many lock in that order, so that two of them never wait for each other.
-    """
-    statement = select(Milestone).order_by(Milestone.id).with_for_update()
-    return [row for (row,) in in_parts(session, statement, Milestone.project_id, project_ids)]
 
 
 def list_open_of_person(session: Session, person_id: str) -> Sequence[Milestone]:

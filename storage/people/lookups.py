@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Iterator
 from typing import Any, TypeVarTuple
 
-from sqlalchemy import CompoundSelect, Row, Select, bindparam, or_, select, union_all
+from sqlalchemy import CompoundSelect, Select, bindparam, or_, select, union_all
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from storage.audit.tables import PrivateText
@@ -35,8 +35,13 @@ def parts(ids: Iterable[Any]) -> Iterator[list[Any]]:
 
 def in_parts(
     session: Session, statement: Select[*Ts], column: InstrumentedAttribute[Any], ids: Iterable[Any]
+<<<<<<< HEAD
 ) -> Iterator[Row[*Ts]]:
     """The rows of `statement` where `column` is one of `ids`, in as many statements as needed."""
+=======
+) -> Iterator[tuple[*Ts]]:
+    """The rows of a statement in which a column is one of many values, part by part."""
+>>>>>>> rows
     for part in parts(ids):
         yield from session.execute(statement.where(column.in_(part)))
 

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 
-from sqlalchemy import Row, Select, bindparam, delete, or_, select, update
+from sqlalchemy import Select, bindparam, delete, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -272,7 +272,7 @@ def list_member_ids(session: Session, group_id: int) -> set[str]:
     )
 
 
-def list_members(session: Session, group_ids: Collection[int]) -> Sequence[Row[int, Person]]:
+def list_members(session: Session, group_ids: Collection[int]) -> Sequence[tuple[int, Person]]:
     """(group_id, Person) of the members of these groups."""
     if not group_ids:
         return []

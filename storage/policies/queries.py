@@ -68,8 +68,3 @@ def get_text(session: Session, version_id: int) -> str:
 def last_adopted(session: Session) -> str | None:
     """The id of the version that was put in force last, by the ledger; None when none was."""
     return session.execute(_LAST_ADOPTED).scalar_one_or_none()
-
-
-def list_texts(session: Session) -> list[str]:
-    """Every policy text that was ever in force."""
-    return list(session.execute(select(PolicyVersion.text)).scalars())

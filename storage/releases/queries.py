@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, func, or_, select
+from sqlalchemy import func, or_, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -212,8 +212,8 @@ def list_versions(
     ).all()
 
 
-def list_parts(session: Session, version_ids: Collection[int]) -> Sequence[Row[str, str]]:
-    """Who had which part in these versions (person_id, part), each once."""
+def list_parts(session: Session, version_ids: Collection[int]) -> Sequence[tuple[str, str]]:
+    """(person_id, part) of all who had one in these versions, each once."""
     return session.execute(
         select(ModelPerson.person_id, ModelPerson.part)
         .where(ModelPerson.version_id.in_(sorted(version_ids)))

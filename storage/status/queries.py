@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import Row, Select, bindparam, func, or_, select, update
+from sqlalchemy import Select, bindparam, func, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -17,6 +17,24 @@ from storage.people.lookups import BY_SLACK_ID
 from storage.people.tables import Person
 from storage.projects.tables import Project
 from storage.status.tables import HomeTab, LedgerReader, Meeting, Withheld
+
+
+class WithheldRow(NamedTuple):
+    """A message that was held back, and from whom."""
+
+    kind: str
+    withheld_at: datetime
+    rollout: str
+    name: str
+    slack_id: str | None
+
+
+class OpenHome(NamedTuple):
+    """Somebody who has opened App Home."""
+
+    id: str
+    slack_id: str
+    org_key: str
 
 
 class AskedStage(NamedTuple):
@@ -60,8 +78,13 @@ def insert_meeting(session: Session, person_id: str, way: str, now: datetime) ->
     return inserted.scalar_one_or_none() is not None
 
 
+<<<<<<< HEAD
 def find_meeting(session: Session, person_id: str) -> Row[datetime, str] | None:
     """When and how somebody was introduced to mlgov (met_at, way); None when they weren't yet."""
+=======
+def find_meeting(session: Session, person_id: str) -> tuple[datetime, str] | None:
+    """(when, how) somebody was met; None for who was not yet."""
+>>>>>>> rows
     return session.execute(_MEETING, {"person": person_id}).first()
 
 
@@ -107,8 +130,8 @@ _WITHHELD = (
 _KINDS = (
     select(
         Withheld.kind,
-        func.count().label("messages"),
-        func.count(Withheld.person_id.distinct()).label("people"),
+        func.count(),
+        func.count(Withheld.person_id.distinct()),
     )
     .where(Withheld.withheld_at > bindparam("since"))
     .group_by(Withheld.kind)
@@ -131,15 +154,27 @@ def was_withheld(session: Session, dedupe_key: str) -> bool:
 
 def list_withheld(
     session: Session, *, since: datetime, most: int, skip: int = 0
+<<<<<<< HEAD
 ) -> Sequence[Row[str, datetime, str, str, str | None]]:
     """Notices withheld since then (kind, withheld_at, rollout, name, slack_id), newest first."""
     return session.execute(_WITHHELD, {"since": since, "most": most, "skip": skip}).all()
+=======
+) -> list[WithheldRow]:
+    """What was held back since then, newest first."""
+    rows = session.execute(_WITHHELD, {"since": since, "most": most, "skip": skip})
+    return [WithheldRow._make(row) for row in rows]
+>>>>>>> rows
 
 
 def count_withheld(
     session: Session, *, since: datetime
+<<<<<<< HEAD
 ) -> tuple[Sequence[Row[str, int, int]], int]:
     """Numbers of notices withheld since then, by kind (kind, messages, people), and from how many people in all."""
+=======
+) -> tuple[Sequence[tuple[str, int, int]], int]:
+    """How much was held back since then, as (kind, messages, people), and from how many people in all."""
+>>>>>>> rows
     rows = session.execute(_KINDS, {"since": since}).all()
     return rows, session.execute(_REACHED, {"since": since}).scalar_one()
 
@@ -189,7 +224,7 @@ def find_ledger_head(session: Session) -> int:
     return session.execute(_HEAD).scalar_one()
 
 
-def list_subjects(session: Session, *, after: int, to: int) -> Sequence[Row[str, str]]:
+def list_subjects(session: Session, *, after: int, to: int) -> Sequence[tuple[str, str]]:
     """(subject_type, subject_id) of what changed between two entries, each once."""
     return session.execute(_ENTRIES, {"after": after, "to": to}).all()
 
@@ -232,9 +267,9 @@ _OF_BUDGETS = (
 _OF_PROJECTS = select(*_PROJECT_PEOPLE).where(Project.id.in_(bindparam("ids", expanding=True)))
 
 
-def list_open_homes(session: Session, *, since: datetime) -> Sequence[Row[str, str | None, str]]:
-    """Who has opened App Home since then (real time): id, slack_id, org_key, the latest first."""
-    return session.execute(_OPEN_HOMES, {"since": since}).all()
+def list_open_homes(session: Session, *, since: datetime) -> list[OpenHome]:
+    """Who has opened App Home since then (real time), the latest first."""
+    return [OpenHome._make(row) for row in session.execute(_OPEN_HOMES, {"since": since})]
 
 
 def list_asked_stages(session: Session, ids: Collection[int]) -> list[AskedStage]:

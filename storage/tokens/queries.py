@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import Row, delete, select, update
+from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from storage.people.tables import Person
@@ -18,7 +18,9 @@ def find_token(session: Session, prefix: str, *, lock: bool = False) -> ApiToken
     return session.execute(statement).scalar_one_or_none()
 
 
-def list_tokens(session: Session, *, person_id: str | None = None) -> Sequence[Row[ApiToken, str]]:
+def list_tokens(
+    session: Session, *, person_id: str | None = None
+) -> Sequence[tuple[ApiToken, str]]:
     """(token, name of whose it is), the newest first; of one person, or all."""
     statement = (
         select(ApiToken, Person.name)

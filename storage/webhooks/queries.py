@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Sequence
 
-from sqlalchemy import Row, func, select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from storage.audit.tables import AuditEntry, AuditHead
@@ -54,7 +54,7 @@ def find_first_restored(session: Session) -> int:
     return sys.maxsize if first is None else first
 
 
-def list_entries(session: Session, after: int, *, most: int) -> Sequence[Row[int, str]]:
+def list_entries(session: Session, after: int, *, most: int) -> Sequence[tuple[int, str]]:
     """(seq, action) of the entries that follow, in order."""
     return session.execute(
         select(AuditEntry.seq, AuditEntry.action)

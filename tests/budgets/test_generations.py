@@ -56,6 +56,8 @@ def everything(money: Money) -> dict[str, Any]:
         found |= {
             "months": sorted(cost_queries.sums_by_months(session, projects, JANUARY, LAST)),
             "days": sorted(cost_queries.sums_by_days(session, projects, JANUARY, LAST)),
+            "months_of_all": list(cost_queries.sums_by_months(session, None, JANUARY, LAST)),
+            "days_of_all": list(cost_queries.sums_by_days(session, None, JANUARY, LAST)),
             "by_day": cost_queries.list_days(session, 1, "EUR", CostBasis.BILLED, JANUARY, LAST),
             "days_of": cost_queries.list_days_by_project(session, projects, JANUARY, LAST),
             "services": cost_queries.sums_by_service(
@@ -71,12 +73,6 @@ def everything(money: Money) -> dict[str, Any]:
             "sources": cost_queries.list_sources(session),
             "loads": [through for _, through, _ in cost_queries.list_loads(session)],
             "unallocated": cost_queries.sum_unallocated(session, today),
-            "digest_months": [
-                tuple(row) for row in figures.cost_by_months(session, None, JANUARY, LAST)
-            ],
-            "digest_days": [
-                tuple(row) for row in figures.cost_by_days(session, None, JANUARY, LAST)
-            ],
             "digest_weeks": [
                 tuple(row)
                 for row in figures.cost_of_two_weeks(
@@ -88,7 +84,6 @@ def everything(money: Money) -> dict[str, Any]:
                     before=date(2026, 1, 7),
                 )
             ],
-            "digest_sources": [tuple(row) for row in figures.list_sources(session, None, today)],
             "burn": [
                 (burn.spent, burn.data_through)
                 for burns in service.burns_by_project(

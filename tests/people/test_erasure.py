@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import Column, select, text
 from sqlalchemy.orm import Session
+from sqlalchemy.sql import visitors
 
 from storage import ledger
 from storage.approvals.tables import Approval, ApprovalStage, Decision
@@ -14,6 +15,7 @@ from storage.base import Base
 from storage.db import Database
 from storage.delivery.tables import Lane, Message, Outbox
 from storage.enums import OutboxState
+from storage.people import exports, identities
 from storage.people.tables import Person
 from storage.policies.tables import PolicyVersion
 from storage.projects.tables import Project
@@ -291,6 +293,20 @@ def test_an_export_holds_everything_and_is_json(database: Database) -> None:
     assert after["messages"] == []
     with database.read() as session, pytest.raises(NotFound):
         people.export(session, "p_nobody")
+
+
+def test_an_export_follows_every_reference_to_a_person() -> None:
+    """A table that is new, or a column of one that names somebody, stands in the export or fails here."""
+    followed = {
+        str(column)
+        for statement in exports.STATEMENTS.values()
+        if statement.whereclause is not None
+        for column in visitors.iterate(statement.whereclause)
+        if isinstance(column, Column)
+    }
+    named = {str(column) for column in identities.list_references()}
+    assert named > {"decision.place_id", "model_version.created_by"}
+    assert named <= followed, named - followed
 
 
 def test_people_are_looked_up_by_id_slack_id_or_address(database: Database) -> None:

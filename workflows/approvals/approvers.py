@@ -123,8 +123,8 @@ def bind_stages(
 def bind_stage(gate: Gate, stage: policy_gates.Stage, words: PolicyWords) -> Stage:
     """One stage with every word replaced by whom it stands for now."""
     parties = stage.parties
-    since = gate.rule(stage, "member_since")
-    escalation = gate.rule(stage, "escalate")
+    rules = gate.rules_of(stage)
+    since, escalation = rules.member_since, rules.escalate
     return Stage(
         stage.name,
         tuple(
@@ -134,12 +134,12 @@ def bind_stage(gate: Gate, stage: policy_gates.Stage, words: PolicyWords) -> Sta
         stage.ask or gate.ask,
         stage.mode,
         tuple(Party(party.words, party.quorum) for party in parties) if len(parties) > 1 else (),
-        comment=gate.rule(stage, "comment") == "required",
-        confirm=bool(gate.rule(stage, "confirm")),
-        delegate=gate.rule(stage, "delegate") is not False,
+        comment=rules.comment == "required",
+        confirm=bool(rules.confirm),
+        delegate=rules.delegate is not False,
         member_since=None if since == "pinned" else since,
         pinned=frozenset() if since == "pinned" else None,
-        remind_after=gate.rule(stage, "remind_after") or (),
+        remind_after=rules.remind_after or (),
         escalation=Escalation(
             escalation.after,
             escalation.way,
@@ -163,7 +163,7 @@ def pin_members(stage: Stage, people: Sequence[Mapping[str, object]], now: datet
 def list_fallback(gate: Gate, name: str, words: PolicyWords) -> tuple[Approver, ...]:
     """Who decides in place of nobody in the stage of this name, for each of its groups."""
     stage = next(one for one in gate.stages if one.name == name)
-    nobody = gate.rule(stage, "nobody")
+    nobody = gate.rules_of(stage).nobody
     if not isinstance(nobody, policy_gates.Fallback):
         return ()
     return tuple(

@@ -5,7 +5,6 @@ import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy.orm import Session
 
@@ -236,7 +235,7 @@ def _is_demanded(stage: Stage, way: Sequence[str]) -> bool:
     return digest_demand(stage) in way or digest_demand(stage.as_written()) in way
 
 
-def _list_word(approver: Approver) -> list[Any]:
+def _list_word(approver: Approver) -> list[object]:
     return [approver.rule, list(approver.who), approver.party]
 
 

@@ -83,11 +83,7 @@ class Verification:
 
 
 def record(ctx: Context, action: str, subject: tuple[str, str | int], **facts: Any) -> None:
-<<<<<<< HEAD
-    """Put an entry on the ledger when this transaction commits: `ctx.actor` did it, at `ctx.now`.
-=======
     """Add an entry to the ledger at the end of this transaction: `ctx.actor` did it, at `ctx.now`.
->>>>>>> whys
 
     `action` is `noun.verb`. `facts` are JSON values: ids, numbers, dates. Free text by people goes through `write_text`,
     and into facts as `text_fact`, so that it can be erased.

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import partial
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from sqlalchemy.orm import Session
 
@@ -29,6 +29,7 @@ from workflows.context import Context, Occasion
 from workflows.errors import InvalidInput
 from workflows.sources.accounts import are_one, same_account, same_source
 from workflows.sources.focus import AllocationKey, BadRow, CostRead, MonthTotal, PeriodTotals
+from workflows.sources.focus.records import Group
 
 ROWS_KEPT, COST_KEPT = Decimal("0.5"), Decimal("0.8")
 """A load that keeps less than these shares of a period's rows or cost is refused unless `--replace-period` is given: it
@@ -501,7 +502,7 @@ class Renamed:
 
     def entries(
         self, period_ids: Mapping[int, int], key_ids: Sequence[int]
-    ) -> Iterator[list[tuple[Any, ...]]]:
+    ) -> Iterator[list[Group]]:
         """As `CostRead.entries`."""
         return self._read.entries(period_ids, key_ids)
 

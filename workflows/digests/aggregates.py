@@ -5,11 +5,11 @@ part in more than half of it, and it is counted as a whole or not at all. So two
 blocks and never by somebody's decisions. Heavy: imported only where a digest is made.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from typing import Any, cast
+from typing import Any, NamedTuple
 
 import pandas as pd
 from sqlalchemy.orm import Session
@@ -41,8 +41,9 @@ REQUESTS = "requests"
 """The part of a reader's disclosures that says which requests their figures of pace have counted."""
 
 
-def _pace_frame(rows: Sequence[Any], columns: Sequence[str]) -> pd.DataFrame:
-    return pd.DataFrame([tuple(row) for row in rows], columns=list(columns), dtype=object)
+def _frame(rows: Sequence[tuple[object, ...]], columns: Sequence[str]) -> pd.DataFrame:
+    """Objects stay what they are: pandas would make floats of money and its own kind of date of days."""
+    return pd.DataFrame(rows, columns=list(columns), dtype=object)
 
 
 def gather_approvals(
@@ -60,15 +61,15 @@ def gather_approvals(
     not told before.
     """
     measured_since = until - rules.MEASURED
-    ended = _pace_frame(
+    ended = _frame(
         statements.list_ended_requests(ctx.session, sight.within, measured_since, until),
-        ["approval_id", "project_id", "state", "created_at", "decided_at"],
+        statements.EndedRequest._fields,
     )
     week = ended[ended["decided_at"] >= since] if len(ended) else ended
     counts = week["state"].value_counts()
-    verdicts = _pace_frame(
+    verdicts = _frame(
         statements.list_verdicts(ctx.session, sight.within, measured_since, until),
-        ["approval_id", "position", "stage", "person_id", "at"],
+        statements.Verdict._fields,
     )
     decided = ended[
         ended["state"].isin([ApprovalState.APPROVED.value, ApprovalState.REJECTED.value])
@@ -188,11 +189,7 @@ def _tellable(verdicts: pd.DataFrame) -> list[str]:
     return [] if few and len(few) < rules.ENOUGH_PEOPLE else tellable
 
 
-# --- What became of milestones in a week, from statements by way of pandas frames
-#
-# Heavy: imported only where a digest is made.
-
-_COLUMNS = ["milestone_id", "title", "type", "project", "forecast"]
+# --- What became of milestones in a week
 
 
 def gather_deliveries(
@@ -206,15 +203,11 @@ def gather_deliveries(
 ) -> DeliveryFigures:
     """Met, slipped and due milestones over what somebody may see; `today` is the reader's."""
     last_day = first_day + timedelta(days=6)
-    met = pd.DataFrame(
-        statements.list_milestones_met(session, sight.within, first_day, last_day),
-        columns=[*_COLUMNS, "actual", "baseline"],
-        dtype=object,
-    )
+    met = statements.list_milestones_met(session, sight.within, first_day, last_day)
     due = statements.list_milestones_open(session, sight.within, today, today + timedelta(days=6))
     return DeliveryFigures(
         today=today,
-        met=tuple(_figure(row, row.actual, (row.actual - row.baseline).days) for row in _rows(met)),
+        met=tuple(_figure(row, actual, (actual - baseline).days) for row, actual, baseline in met),
         slipped=_slipped(session, sight, first_day, last_day, since, until, today),
         due=tuple(_figure(row, row.forecast, 0) for row in due),
         overdue=statements.count_overdue(session, sight.within, today),
@@ -231,18 +224,12 @@ def _slipped(
     today: date,
 ) -> tuple[MilestoneFigure, ...]:
     """What was put off, by its first and last date of the week; and what fell due in the week and is still open."""
-    moved = pd.DataFrame(
-        statements.list_milestones_moved(session, sight.within, since, until),
-        columns=[*_COLUMNS, "old", "new"],
-        dtype=object,
-    )
+    first_days: dict[int, date] = {}
     slipped: dict[int, MilestoneFigure] = {}
-    groups = moved.groupby("milestone_id", sort=True) if len(moved) else ()
-    for number, moves in groups:
-        slip = (moves["new"].iloc[-1] - moves["old"].iloc[0]).days
-        if slip > 0:
-            (row,) = _rows(moves.tail(1))
-            slipped[int(str(number))] = _figure(row, row.new, slip)
+    for row, old, new in statements.list_milestones_moved(session, sight.within, since, until):
+        slip = (new - first_days.setdefault(row.milestone_id, old)).days
+        slipped[row.milestone_id] = _figure(row, new, slip)
+    slipped = {id_: figure for id_, figure in slipped.items() if figure.slip > 0}
     for row in statements.list_milestones_open(session, sight.within, first_day, last_day):
         if row.forecast < today:
             slip = (today - row.forecast).days
@@ -254,25 +241,16 @@ def _slipped(
     )
 
 
-def _rows(frame: pd.DataFrame) -> list[Any]:
-    return list(frame.itertuples(index=False))
-
-
-def _figure(row: Any, day: date, slip: int, *, is_overdue: bool = False) -> MilestoneFigure:
+def _figure(
+    row: statements.MilestoneRow, day: date, slip: int, *, is_overdue: bool = False
+) -> MilestoneFigure:
+    is_launch = row.type == MilestoneType.DEPLOYED.value
     return MilestoneFigure(
-        int(row.milestone_id),
-        row.title,
-        row.project,
-        row.type == MilestoneType.DEPLOYED.value,
-        day,
-        slip,
-        is_overdue,
+        row.milestone_id, row.title, row.project, is_launch, day, slip, is_overdue
     )
 
 
-# --- From statements to figures by way of pandas frames
-#
-# Heavy: imported only where a digest is made.
+# --- From statements to figures
 
 USED = 20
 """Budgets that are told one by one."""
@@ -311,10 +289,7 @@ def gather_figures(
     """
     money = _money(ctx, sight, span)
     over = {one.budget_id for group in money for one in group.over}
-    crossed = {
-        row.budget_id
-        for row in statements.list_crossings(ctx.session, sight.within, span.since, span.until)
-    }
+    crossed = statements.list_crossings(ctx.session, sight.within, span.since, span.until)
     return Figures(
         first_day=span.first_day,
         as_of=span.now,
@@ -343,12 +318,17 @@ def gather_figures(
     )
 
 
-def _frame(rows: Sequence[Any], columns: Sequence[str]) -> pd.DataFrame:
-    """Objects stay what they are: pandas would make floats of money and its own kind of date of days."""
-    return pd.DataFrame([tuple(row) for row in rows], columns=list(columns), dtype=object)
-
-
 # --- money
+
+
+class _Round(NamedTuple):
+    """What budgets have in common whose figures add up."""
+
+    currency: str
+    basis: str
+    period: str
+    first: date
+    last: date
 
 
 def _money(ctx: Context, sight: Sight, span: Span) -> tuple[MoneyFigures, ...]:
@@ -357,49 +337,37 @@ def _money(ctx: Context, sight: Sight, span: Span) -> tuple[MoneyFigures, ...]:
         for period in (Period.MONTH, Period.QUARTER, Period.FISCAL_YEAR)
         if (round_days := _round_of(period, span.today, ctx.policy))
     }
-    budgets = _frame(
-        statements.list_open_budgets(
-            ctx.session,
-            sight.within,
-            today=span.today,
-            spans=rounds,
-            middles={
-                period: budget_rules.middle(budget_rules.Span(*days))
-                for period, days in rounds.items()
-            },
-        ),
-        [
-            "budget_id",
-            "project_id",
-            "project",
-            "period",
-            "currency",
-            "basis",
-            "first",
-            "last",
-            "amount",
-        ],
+    budgets = statements.list_open_budgets(
+        ctx.session,
+        sight.within,
+        today=span.today,
+        spans=rounds,
+        middles={
+            period: budget_rules.middle(budget_rules.Span(*days)) for period, days in rounds.items()
+        },
     )
-    if budgets.empty:
+    if not budgets:
         return ()
-    # Looked up and not merged: a merge costs ten milliseconds, however little there is to merge.
-    spent = _spent(ctx.session, sight, span, budgets)
-    named = ("project_id", "currency", "basis", "first", "last")
-    budgets["spent"] = pd.Series(
-        [
-            spent.get(key, Decimal(0))
-            for key in zip(*(budgets[name] for name in named), strict=True)
-        ],
-        index=budgets.index,
-        dtype=object,
-    )
-    through = _through(ctx.session, sight, span)
-    budgets["through"] = [through.get(project) for project in budgets["project_id"]]
-    keys = ["currency", "basis", "period", "first", "last"]
-    groups = [_group(key, frame) for key, frame in budgets.groupby(keys, sort=False, dropna=False)]
+    spent = _spent(ctx.session, sight, span, {(row.first, row.last) for row in budgets})
+    through = costs.data_through_by_project(ctx.session, sight.within, span.today)
+    groups: dict[_Round, list[BudgetFigure]] = {}
+    for row in budgets:
+        key = _Round(row.currency, row.basis, row.period, row.first, row.last)
+        cost = spent.get((row.project_id, row.currency, row.basis, row.first, row.last))
+        groups.setdefault(key, []).append(
+            BudgetFigure(
+                row.budget_id,
+                row.project_id,
+                row.project,
+                row.currency,
+                row.amount,
+                cost or Decimal(0),
+                through.get(row.project_id),
+            )
+        )
     return tuple(
         sorted(
-            groups,
+            (_group(key, figures) for key, figures in groups.items()),
             key=lambda figures: (-figures.budgets, figures.currency, figures.basis, figures.first),
         )
     )
@@ -413,17 +381,17 @@ def _round_of(period: Period, today: date, policy: Policy) -> tuple[date, date] 
 
 
 def _spent(
-    session: Session, sight: Sight, span: Span, budgets: pd.DataFrame
-) -> dict[tuple[Any, ...], Decimal]:
+    session: Session, sight: Sight, span: Span, rounds: Collection[tuple[date, date]]
+) -> dict[tuple[int | None, str, str, date, date], Decimal]:
     """Cost by project, currency, basis and round; from the roll-up where it counts the same days."""
     exact = costs.has_future(session, span.today)
-    spent: dict[tuple[Any, ...], Decimal] = {}
-    for first, last in sorted(set(zip(budgets["first"], budgets["last"], strict=True))):
+    spent: dict[tuple[int | None, str, str, date, date], Decimal] = {}
+    for first, last in sorted(rounds):
         whole = first.day == 1 and (last + timedelta(days=1)).day == 1
         rows = (
-            statements.cost_by_months(session, sight.within, first, last)
+            costs.sums_by_months(session, sight.within, first, last)
             if whole and not exact
-            else statements.cost_by_days(session, sight.within, first, min(last, span.today))
+            else costs.sums_by_days(session, sight.within, first, min(last, span.today))
         )
         for project, currency, billed, effective in rows:
             spent[project, currency, CostBasis.BILLED.value, first, last] = billed
@@ -431,29 +399,8 @@ def _spent(
     return spent
 
 
-def _through(session: Session, sight: Sight, span: Span) -> dict[int, date]:
-    by_source = costs.through_by_source(session, span.today)
-    through: dict[int, date] = {}
-    for project, source in statements.list_sources(session, sight.within, span.today):
-        if project is not None and source in by_source:
-            through[project] = max(by_source[source], through.get(project, date.min))
-    return through
-
-
-def _group(key: Any, frame: pd.DataFrame) -> MoneyFigures:
+def _group(key: _Round, figures: list[BudgetFigure]) -> MoneyFigures:
     currency, basis, period, first, last = key
-    figures = [
-        BudgetFigure(
-            int(row.budget_id),
-            int(row.project_id),
-            row.project,
-            currency,
-            row.amount,
-            row.spent,
-            row.through,
-        )
-        for row in cast(Iterable[Any], frame.itertuples(index=False))
-    ]
     figures.sort(key=_share)
     days = [budget.through for budget in figures if budget.through is not None]
     newest = max(days, default=None)
@@ -502,7 +449,7 @@ def _movements(
         statements.cost_of_two_weeks(
             ctx.session, sight.within, basis, first=first, last=last, before=first - rules.WEEK
         ),
-        ["project_id", "project", "currency", "cost", "before"],
+        statements.WeekCost._fields,
     )
     movements = []
     for currency, rows in frame.groupby("currency", sort=True):

@@ -4,11 +4,14 @@ import dataclasses
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from storage.enums import CostBasis, DigestState, Level, ReleaseState
 from storage.money import money_text
 from workflows.approvals.records import Card
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 VERSION = 1
 
@@ -224,8 +227,7 @@ class Content:
 
     def stored(self) -> dict[str, Any]:
         """This as JSON."""
-        stored: dict[str, Any] = plain(self)
-        return stored | {"version": VERSION}
+        return plain(self) | {"version": VERSION}
 
     @classmethod
     def of(cls, stored: dict[str, Any]) -> "Content":
@@ -252,16 +254,18 @@ class Content:
         )
 
 
-def plain(value: Any) -> Any:
-    """Dataclasses, money, days, instants and durations (in seconds) as JSON values."""
+def plain(record: "DataclassInstance") -> dict[str, Any]:
+    """A dataclass as JSON: money as text, days and instants as ISO text, durations in seconds."""
+    return {field.name: _plain(getattr(record, field.name)) for field in dataclasses.fields(record)}
+
+
+def _plain(value: object) -> object:
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {
-            field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)
-        }
+        return plain(value)
     if isinstance(value, dict):
-        return {str(name): plain(inner) for name, inner in value.items()}
+        return {str(name): _plain(inner) for name, inner in value.items()}
     if isinstance(value, list | tuple):
-        return [plain(inner) for inner in value]
+        return [_plain(inner) for inner in value]
     if isinstance(value, Decimal):
         return money_text(value)
     if isinstance(value, datetime | date):

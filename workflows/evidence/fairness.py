@@ -8,7 +8,8 @@ people is named and never judged, and what cannot be told is said, never passed.
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
-from typing import Annotated, Any, Literal, NamedTuple
+from types import ModuleType
+from typing import Annotated, Literal, NamedTuple, cast
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
@@ -252,7 +253,7 @@ def judge_counts(counts: Counts, rules: FairnessRules) -> Judged:
     )
 
 
-def _compare(counted: Counted, rules: FairnessRules, metrics: Any | None) -> Compared:
+def _compare(counted: Counted, rules: FairnessRules, metrics: ModuleType | None) -> Compared:
     groups = [group for group in counted.groups if group.count >= rules.least]
     small = tuple(
         sorted(
@@ -323,13 +324,13 @@ def _columns(groups: Iterable[Group]) -> tuple[list[int], list[int], list[str], 
     return truth, prediction, named, weight
 
 
-def _metrics() -> Any | None:
+def _metrics() -> ModuleType | None:
     """fairlearn, where it is installed; the same figures come from `arithmetic` where it is not."""
     try:
         from fairlearn import metrics
     except ImportError:
         return None
-    return metrics
+    return cast(ModuleType, metrics)
 
 
 def _outcomes(groups: Iterable[Group]) -> list[Outcomes]:
@@ -337,7 +338,7 @@ def _outcomes(groups: Iterable[Group]) -> list[Outcomes]:
 
 
 def _by_group(
-    groups: Sequence[Group], metrics: Any | None
+    groups: Sequence[Group], metrics: ModuleType | None
 ) -> tuple[list[float], list[float], list[float]]:
     """Selection, true positive and false positive rate of each group."""
     if metrics is None:
@@ -367,7 +368,7 @@ def _by_group(
     return selection, true, false
 
 
-def _rates(groups: Sequence[Group], metrics: Any | None) -> tuple[Rates, ...]:
+def _rates(groups: Sequence[Group], metrics: ModuleType | None) -> tuple[Rates, ...]:
     selected, true, false = _by_group(groups, metrics)
     selection = [_exact(one) for one in selected]
     highest = max(selection)
@@ -384,7 +385,7 @@ def _rates(groups: Sequence[Group], metrics: Any | None) -> tuple[Rates, ...]:
     )
 
 
-def _parity(groups: Sequence[Group], metrics: Any | None) -> tuple[Decimal, Decimal | None]:
+def _parity(groups: Sequence[Group], metrics: ModuleType | None) -> tuple[Decimal, Decimal | None]:
     if not any(one.tp + one.fp for one in groups):
         return _exact(0.0), None
     if metrics is None:
@@ -397,7 +398,9 @@ def _parity(groups: Sequence[Group], metrics: Any | None) -> tuple[Decimal, Deci
     return _exact(difference), _exact(ratio)
 
 
-def _odds(groups: Sequence[Group], metrics: Any | None) -> tuple[Decimal, Decimal | None] | str:
+def _odds(
+    groups: Sequence[Group], metrics: ModuleType | None
+) -> tuple[Decimal, Decimal | None] | str:
     """Difference and ratio, or why there is neither. Without one error of a kind anywhere there is no ratio."""
     for group in groups:
         if not (group.tp + group.fn and group.fp + group.tn):

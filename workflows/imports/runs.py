@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel, ValidationError
 from sqlalchemy.orm import Session
@@ -308,7 +308,7 @@ def _world(policy: Policy, org_key: str, actor: Actor, session: Session) -> Cont
     return Context(session, actor, policy, org_key, clock.now(session))
 
 
-class _Import:
+class _Import(Generic[F]):
     """A file whose rows were read by their form."""
 
     def __init__(
@@ -318,7 +318,7 @@ class _Import:
         sheet: Sheet,
         columns: Columns,
         notes: tuple[str, ...],
-        table: Table[Any, Any],
+        table: Table[F, Any],
         world: Callable[[Session], Context],
     ) -> None:
         self._database = database
@@ -358,7 +358,7 @@ class _Import:
         done, size, in_vain = Outcome(faults=checked.faults), table.most or len(waiting), 0
         while len(waiting) > size:
             batch = waiting[:size]
-            later: Rows[Any] = []
+            later: Rows[F] = []
             while batch:
                 try:
                     done += self._database.in_turn(partial(self._write_batch, batch=batch))
@@ -383,7 +383,7 @@ class _Import:
         progress(len(self.rows), len(self.rows))
         return report
 
-    def _write_batch(self, session: Session, batch: Rows[Any]) -> Outcome:
+    def _write_batch(self, session: Session, batch: Rows[F]) -> Outcome:
         outcome = self._table.take_rows(self._world(session), batch)
         if outcome.faults:
             raise _NotYet({fault.line for fault in outcome.faults})

@@ -198,8 +198,6 @@ def check_version(ctx: Context, version_id: int) -> Check:
 #
 # nine sections, and what nobody said is missing. Pure.
 
-MISSING = "Missing: nobody said this yet."
-
 
 @dataclass(frozen=True, slots=True)
 class Table:

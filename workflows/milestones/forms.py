@@ -9,7 +9,6 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
-    StringConstraints,
     field_validator,
 )
 
@@ -56,7 +55,6 @@ def _day(value: object) -> object:
 
 
 Day = Annotated[date, BeforeValidator(_day), Field()]
-Words = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=REASON)]
 
 
 class _Form(BaseModel):
@@ -154,7 +152,9 @@ class MilestoneRow(_Form):
     @field_validator("type", mode="before")
     @classmethod
     def _type(cls, value: object) -> object:
-        return None if isinstance(value, str) and not value.strip() else chosen(value, _TYPE_WORDS)
+        if not isinstance(value, str):
+            return value
+        return chosen(value, _TYPE_WORDS) if value.strip() else None
 
     @field_validator("baseline", "forecast", "actual")
     @classmethod

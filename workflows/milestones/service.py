@@ -28,8 +28,6 @@ from workflows.policy import Policy
 #
 # every copy shows what is true, and the mornings of who is reminded are looked at.
 
-Clicked = tuple[str, str] | None
-
 
 def refresh_copies(ctx: Context, rows: Collection[Milestone]) -> None:
     """Every copy of these milestones, and of those linked to them, shows what is true now; mornings, and what waits for a

@@ -192,7 +192,7 @@ def _unknown(ctx: Context) -> Iterator[Fault]:
 def _too_few(ctx: Context) -> Iterator[Fault]:
     for name, gate in ctx.policy.gates.items():
         for index, stage in enumerate(gate.stages):
-            nobody = gate.rule(stage, "nobody")
+            nobody = gate.rules_of(stage).nobody
             if nobody not in (None, "refuse"):
                 continue
             for party in stage.parties:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
-from typing import Any
+from typing import TypeVar
 
 from sqlalchemy.orm import Session
 
@@ -66,7 +66,10 @@ def find_erased_addresses(
     return _find(session, erasure.EMAIL, org_key, emails)
 
 
-def build_hiding(ctx: Context, values: Any) -> Callable[[Any], Any]:
+T = TypeVar("T")
+
+
+def build_hiding(ctx: Context, values: object) -> Callable[[T], T]:
     """What puts opaque ids in the place of erased people's addresses, in values like these, as JSON has them.
 
     For what other systems tell again and again. Raises ErasureKeyMissing.
@@ -74,7 +77,7 @@ def build_hiding(ctx: Context, values: Any) -> Callable[[Any], Any]:
     folded = {one: folded_email(one) for one in erasure.list_addresses(values)}
     stones = find_erased_addresses(ctx.session, ctx.org, {one for one in folded.values() if one})
 
-    def hide(value: Any) -> Any:
+    def hide(value: T) -> T:
         for address in erasure.list_addresses(value) if stones else ():
             stone = stones.get(folded.get(address) or "")
             if stone is not None:

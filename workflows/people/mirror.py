@@ -52,7 +52,7 @@ def new_id() -> str:
     return f"p_{secrets.token_hex(8)}"
 
 
-def values_of(seen: Any, names: Sequence[str]) -> dict[str, Any]:
+def values_of(seen: PersonSeen | GroupSeen | ChannelSeen, names: Sequence[str]) -> dict[str, Any]:
     """What Slack said, by the columns that keep it; texts as a database can hold them."""
     known = {field.name for field in fields(seen)}
     return {

@@ -4,7 +4,7 @@ import json
 from collections.abc import Collection
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, Protocol
 
 from sqlalchemy.orm import Session
 
@@ -47,14 +47,15 @@ def export(session: Session, person_id: str) -> dict[str, Any]:
     person = queries.find_person(session, person_id)
     if person is None:
         raise NotFound(f"Nobody here has the id {person_id!r}.")
-    rows: dict[str, Any] = _plain(exports.collect(session, person))
+    collected = exports.collect(session, person)
+    rows: dict[str, Any] = {name: _plain(part) for name, part in collected.items()}
     rows["person"] = rows["person"][0]
     for entry in rows["ledger"]:
         entry["body"] = json.loads(entry["body"])
     return rows
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> object:
     if isinstance(value, dict):
         return {str(name): _plain(inner) for name, inner in value.items()}
     if isinstance(value, list | tuple):
@@ -130,8 +131,29 @@ def record(row: Person) -> PersonRecord:
     )
 
 
-def as_actor(row: Any) -> Actor:
-    """A person of the mirror as somebody who acts, from any row that has these columns of theirs."""
+class ActorColumns(Protocol):
+    """What makes somebody who acts; every row that has these columns of a person."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def slack_id(self) -> str | None: ...
+    @property
+    def tz(self) -> str | None: ...
+    @property
+    def is_guest(self) -> bool: ...
+    @property
+    def is_stranger(self) -> bool: ...
+    @property
+    def is_bot(self) -> bool: ...
+    @property
+    def is_deactivated(self) -> bool: ...
+
+
+def as_actor(row: ActorColumns) -> Actor:
+    """A person of the mirror as somebody who acts."""
     return Actor(
         id=row.id,
         kind=ActorKind.PERSON,

@@ -3,7 +3,6 @@
 import threading
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
-from typing import Any
 
 from pydantic import BaseModel
 from sqlalchemy.orm import Session
@@ -97,7 +96,7 @@ def _fields(
             yield f"{name.rstrip('_')} was {_told(before)}, is now {_told(after)}"
 
 
-def _told(value: Any) -> str:
+def _told(value: object) -> str:
     if value is None or value == ():
         return "not set"
     if isinstance(value, bool):

@@ -117,14 +117,6 @@ def holds(text: str, subject_type: str, facts: Facts) -> bool:
     return value
 
 
-def constant(text: str, subject_type: str) -> bool | None:
-    """What a condition says whatever the facts are; None when it depends on them."""
-    try:
-        return holds(text, subject_type, {})
-    except ConditionFailed:
-        return None
-
-
 def names_in(text: str, subject_type: str) -> list[str]:
     """The facts that a condition speaks of."""
     return [
@@ -164,7 +156,7 @@ def _words(error: str, subject_type: str) -> str:
 
 
 @lru_cache(maxsize=64)
-def _environment(subject_type: str) -> Any:
+def _environment(subject_type: str) -> cel.Env:
     types: Mapping[str, Any] = {
         "double": cel.Type.DOUBLE,
         "int": cel.Type.INT,
@@ -175,7 +167,7 @@ def _environment(subject_type: str) -> Any:
 
 
 @lru_cache(maxsize=1024)
-def _compiled(text: str, subject_type: str) -> Any:
+def _compiled(text: str, subject_type: str) -> cel.Expression:
     return _environment(subject_type).compile(text)
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import timedelta
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
@@ -17,8 +17,6 @@ Comment = Literal["required", "optional"]
 Apart = Literal["requester", "developer", "validator", "approver", "contributors"]
 Fault = tuple[tuple[int | str, ...], str]
 """Where in the file something is wrong, as a path of keys, and what."""
-
-T = TypeVar("T")
 
 
 def _since(value: object) -> object:
@@ -207,10 +205,14 @@ class Gate(Rules):
                 raise ValueError("reminders and escalation come before the request expires")
         return self
 
-    def rule(self, stage: Stage, name: str) -> Any:
-        """What holds for a stage: its own word, else the gate's."""
-        own = getattr(stage, name)
-        return getattr(self, name) if own is None else own
+    def rules_of(self, stage: Stage) -> Rules:
+        """What holds for a stage: its own words, else the gate's."""
+        return Rules.model_construct(
+            **{
+                name: getattr(self if getattr(stage, name) is None else stage, name)
+                for name in Rules.model_fields
+            }
+        )
 
     def subject_type(self, name: str) -> str:
         """What is decided at this gate, which the policy calls `name`."""

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 import yaml
 from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 
 from workflows.errors import GovernanceError
 from workflows.policy import conditions
@@ -107,7 +108,7 @@ def checked(
     return parsed
 
 
-def _data(text: str, *, name: str, noun: str) -> Any:
+def _data(text: str, *, name: str, noun: str) -> object:
     """What a YAML text says, as plain values. Raises PolicyRefused for all that no policy needs."""
     try:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
@@ -134,7 +135,7 @@ def line_of(text: str, path: tuple[int | str, ...]) -> int:
     return _line(yaml.compose(text, Loader=yaml.SafeLoader), path)
 
 
-def _words(fault: Any) -> str:
+def _words(fault: ErrorDetails) -> str:
     if fault["type"] == "extra_forbidden":
         return "there is no such key here"
     return str(fault["msg"]).removeprefix("Value error, ")

@@ -8,9 +8,12 @@ from typing import Any
 from workflows.record.records import Fault
 
 Record = Mapping[str, Any]
+Parts = Sequence[object]
+"""A stage as it was sealed: its name, quorum, where it asks, and whom."""
+Unsealed = tuple[str, str, str, Mapping[str, Any]]
+"""(action, at, actor_id, facts) of an entry that sealed nothing."""
 
 DECISION = "decision"
-REVISION = "revision"
 
 
 def find_differences(kind: str, id_: str, entry: int, ledger: Record, table: Record) -> list[Fault]:
@@ -37,7 +40,7 @@ def find_differences(kind: str, id_: str, entry: int, ledger: Record, table: Rec
 
 def aliased(record: Record, people: Mapping[str, str]) -> dict[str, Any]:
     """The record with the people of today in the place of those who became one with them."""
-    renamed: dict[str, Any] = _renamed(dict(record), people)
+    renamed: dict[str, Any] = {name: _renamed(each, people) for name, each in record.items()}
     if "parts" in renamed:
         renamed["parts"] = sorted({tuple(each) for each in renamed["parts"]})
         renamed["parts"] = [list(each) for each in renamed["parts"]]
@@ -53,7 +56,7 @@ def joined_as(person_id: str, people: Mapping[str, str]) -> str:
     return person_id
 
 
-def _renamed(value: Any, people: Mapping[str, str]) -> Any:
+def _renamed(value: object, people: Mapping[str, str]) -> object:
     if isinstance(value, str):
         return joined_as(value, people)
     if isinstance(value, dict):
@@ -83,7 +86,7 @@ def _day(kind: str, ledger: Record, table: Record) -> str:
     return ""
 
 
-def _text(value: Any) -> str:
+def _text(value: object) -> str:
     if value is None:
         return ""
     if isinstance(value, bool):
@@ -182,7 +185,7 @@ _STAGE = ("name", "quorum", "ask", "whom")
 
 
 def _stages(
-    id_: str, entry: int, sealed: Sequence[Any], stands: Sequence[Any], day: str
+    id_: str, entry: int, sealed: Sequence[Parts], stands: Sequence[Parts], day: str
 ) -> list[Fault]:
     if len(sealed) != len(stands):
         return [
@@ -218,11 +221,8 @@ def _stages(
 _ENDS = {"approved", "rejected", "withdrawn", "expired", "lapsed"}
 
 
-def older(kind: str, entries: Sequence[Any]) -> dict[str, Any]:
-    """What entries that sealed nothing tell of a subject: less than all, and only what they prove.
-
-    `entries` are (action, at, actor_id, facts), oldest first.
-    """
+def older(kind: str, entries: Sequence[Unsealed]) -> dict[str, Any]:
+    """What entries that sealed nothing, oldest first, tell of a subject: less than all, and only what they prove."""
     record: dict[str, Any] = {}
     for action, at, _actor, facts in entries:
         verb = action.partition(".")[2]
@@ -252,7 +252,7 @@ def older(kind: str, entries: Sequence[Any]) -> dict[str, Any]:
 
 
 def older_votes(
-    id_: str, entry: int, entries: Sequence[Any], stands: Sequence[Record]
+    id_: str, entry: int, entries: Sequence[Unsealed], stands: Sequence[Record]
 ) -> list[Fault]:
     """Verdicts that entries which sealed nothing prove, against the rows: by person, stage, verdict and time."""
     votes = {
@@ -441,7 +441,7 @@ def _stages_between(fault: Fault, verbs: set[str], before: Record, after: Record
     return fault.field.endswith(".whom") and asks_others
 
 
-def _are_kept(before: Sequence[Any], after: Sequence[Any], parts: int) -> bool:
+def _are_kept(before: Sequence[Parts], after: Sequence[Parts], parts: int) -> bool:
     """Whether every stage is still there, in order, with as many of its parts as they were."""
     left = iter([each[:parts] for each in after])
     return all(stage[:parts] in left for stage in before)
@@ -486,7 +486,7 @@ def _revision(fault: Fault, between: Sequence[Entry]) -> bool:
     return any(_same(amount, fault.table) for amount in revisions)
 
 
-def _same(value: Any, other: str) -> bool:
+def _same(value: object, other: str) -> bool:
     try:
         return Decimal(str(value)) == Decimal(other)
     except InvalidOperation:

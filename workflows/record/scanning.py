@@ -350,11 +350,11 @@ class Look:
         self.faults += [
             Fault(
                 "alarm_cancelled",
-                id=str(row.id),
-                day=row.created_at.isoformat(timespec="microseconds"),
+                id=str(id_),
+                day=created_at.isoformat(timespec="microseconds"),
             )
-            for row in governed.list_cancelled_alarms(session)
-            if not governed.was_cancelled_by_somebody(session, row.id)
+            for id_, created_at in governed.list_cancelled_alarms(session)
+            if not governed.was_cancelled_by_somebody(session, id_)
         ]
         rows = governed.list_heads(session)
         has_anchor = self.kept is not None

@@ -1,6 +1,6 @@
 """Telling of faults, once each: on the ledger, in the governance channel, and to administrators."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 
@@ -306,16 +306,6 @@ def _day(at: str) -> str:
 
 def _capital(words: str) -> str:
     return words[:1].upper() + words[1:]
-
-
-def summary(faults: Collection[DescribedFault]) -> str:
-    """The first line of an alarm about several."""
-    number = len(faults)
-    return (
-        f"{number} places of the record were changed outside mlgov"
-        if number > 1
-        else next(iter(faults)).sentence
-    )
 
 
 # --- Telling of faults, once each

@@ -58,7 +58,7 @@ def list_differences(
 ) -> tuple[rules.Difference, ...]:
     """In what two questions differ, with people by name."""
     ids = {
-        person
+        str(person)
         for asked in (before, now)
         for asked_field in rules.PEOPLE
         for person in rules.list_values(asked.get(asked_field))

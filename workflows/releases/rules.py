@@ -19,7 +19,7 @@ SAYS_WHY = "says_why"
 GATE = "gate"
 
 
-def _kinds(annotation: Any, metadata: Sequence[Any]) -> set[Kind]:
+def _kinds(annotation: object, metadata: Sequence[object]) -> set[Kind]:
     marked = {each for each in metadata if isinstance(each, Kind)}
     for part in get_args(annotation):
         if isinstance(part, Kind):
@@ -49,7 +49,7 @@ def list_named(form: AskRelease) -> set[str]:
 
 def list_named_in(form: AskRelease, field: str) -> tuple[str, ...]:
     """Whom one field of a form names."""
-    return list_values(getattr(form, field))
+    return tuple(str(word) for word in list_values(getattr(form, field)))
 
 
 def list_fields(form: AskRelease, project: str, people: Mapping[str, str]) -> dict[str, Any]:
@@ -60,12 +60,12 @@ def list_fields(form: AskRelease, project: str, people: Mapping[str, str]) -> di
     for field in PEOPLE:
         value = getattr(form, field)
         if value is not None:
-            ids = sorted({people[word] for word in list_values(value)})
+            ids = sorted({people[word] for word in list_named_in(form, field)})
             asked[field] = ids if isinstance(value, tuple) else ids[0]
     return asked | {GATE: form.gate_name, "project": project}
 
 
-def list_values(value: Any) -> tuple[Any, ...]:
+def list_values(value: object) -> tuple[object, ...]:
     """The values of a field that holds one, several or none."""
     if value is None:
         return ()
@@ -115,7 +115,7 @@ def list_differences(
     )
 
 
-def _describe_difference(name: str, before: Any, now: Any, names: Mapping[str, str]) -> str:
+def _describe_difference(name: str, before: object, now: object, names: Mapping[str, str]) -> str:
     label = LABELS.get(name, name.replace("_", " "))
     if name in WORDS:
         return f"the {label} is another"
@@ -124,11 +124,11 @@ def _describe_difference(name: str, before: Any, now: Any, names: Mapping[str, s
     return f"the {label} {verb} {there} there, and {here} here"
 
 
-def _describe_value(name: str, value: Any, names: Mapping[str, str]) -> str:
+def _describe_value(name: str, value: object, names: Mapping[str, str]) -> str:
     if value is None:
         return "not said"
     if name in PEOPLE:
-        people = sorted(names.get(one, "somebody else") for one in list_values(value))
+        people = sorted(names.get(str(one), "somebody else") for one in list_values(value))
         return ", ".join(people) or "nobody"
     return str(value)
 
@@ -143,7 +143,7 @@ class AnotherQuestion(GovernanceError):
 
 
 def require_answer(
-    form: AskRelease, answer: Any, first: Mapping[str, Any] | None
+    form: AskRelease, answer: object, first: Mapping[str, Any] | None
 ) -> dict[str, Any]:
     """The answer, once it is about what `form` asks.
 
@@ -193,9 +193,9 @@ def require_statement(form: AskRelease, answer: Mapping[str, Any], envelope: byt
     _require_payload(form, answer, payload)
 
 
-def _require_payload(form: AskRelease, answer: Mapping[str, Any], payload: Any) -> None:
+def _require_payload(form: AskRelease, answer: Mapping[str, Any], payload: str | None) -> None:
     try:
-        statement = json.loads(base64.b64decode(payload, validate=True))
+        statement = json.loads(base64.b64decode(payload or "", validate=True))
         (subject,) = statement["subject"]
         predicate = statement["predicate"]
         says = {
@@ -250,7 +250,7 @@ def _another_question(answer: Mapping[str, Any], why: str) -> AnotherQuestion:
     )
 
 
-def _another_statement(name: str, says: Any, asked: Any) -> AnotherQuestion:
+def _another_statement(name: str, says: object, asked: object) -> AnotherQuestion:
     return AnotherQuestion(
         f"Approved, but the statement is about another {name} ({says or 'none'}, not {asked or 'none'}), so it was not kept. "
         "Nothing here is approved by it."

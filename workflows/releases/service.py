@@ -98,8 +98,8 @@ def read_record(session: Session, subject: str, digest: str, project_id: int) ->
         return Recorded(name=subject)
     versions = queries.list_versions(session, [model.id for model in models], version, contents)
     parts: dict[Part, list[str]] = {}
-    for row in queries.list_parts(session, [each.id for each in versions]):
-        parts.setdefault(Part(row.part), []).append(row.person_id)
+    for person_id, part in queries.list_parts(session, [each.id for each in versions]):
+        parts.setdefault(Part(part), []).append(person_id)
     classes = [EuClass(model.eu_class) for model in models if model.eu_class]
     return Recorded(
         tuple(model.name for model in models),

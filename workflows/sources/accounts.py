@@ -8,7 +8,7 @@ import ast
 import json
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from workflows.sources.text import visible
@@ -66,7 +66,7 @@ def find_tag(tags: dict[str, str], key: str) -> str:
     return next((loose[name] for name in spellings if loose.get(name)), "")
 
 
-def _read_flat(value: Any) -> dict[str, str] | None:
+def _read_flat(value: object) -> dict[str, str] | None:
     if value is None or value == []:
         return {}
     if isinstance(value, str):
@@ -97,10 +97,11 @@ def _read_object(value: dict[Any, Any]) -> dict[str, str] | None:
     return _gather_pairs((key, one, 0) for key, one in value.items())
 
 
-def _read_list(value: list[Any] | tuple[Any, ...]) -> dict[str, str] | None:
-    if all(isinstance(item, str) for item in value):
-        return _read_words(list(value))
-    pairs: list[tuple[Any, Any, int]] = []
+def _read_list(value: list[object] | tuple[object, ...]) -> dict[str, str] | None:
+    words = [item for item in value if isinstance(item, str)]
+    if len(words) == len(value):
+        return _read_words(words)
+    pairs: list[tuple[object, object, int]] = []
     for item in value:
         if isinstance(item, dict):
             names = {str(name).casefold(): name for name in item}
@@ -120,7 +121,7 @@ def _read_list(value: list[Any] | tuple[Any, ...]) -> dict[str, str] | None:
     return _gather_pairs(sorted(pairs, key=lambda pair: pair[2]))
 
 
-def _gather_pairs(pairs: Any) -> dict[str, str] | None:
+def _gather_pairs(pairs: Iterable[tuple[object, object, int]]) -> dict[str, str] | None:
     tags: dict[str, str] = {}
     for key, value, _ in pairs:
         words = _read_value(value)
@@ -130,7 +131,7 @@ def _gather_pairs(pairs: Any) -> dict[str, str] | None:
     return tags
 
 
-def _read_value(value: Any) -> str | None:
+def _read_value(value: object) -> str | None:
     if isinstance(value, dict):
         names = {str(name).casefold(): name for name in value}
         if "value" not in names:

@@ -86,7 +86,7 @@ def _bad(name: str, why: str) -> InvalidInput:
     )
 
 
-def _read_json(parsed: Any, name: str) -> dict[str, Any]:
+def _read_json(parsed: object, name: str) -> dict[str, Any]:
     if isinstance(parsed, list):
         parsed = {"drivers": parsed}
     if not isinstance(parsed, dict):
@@ -143,7 +143,7 @@ def _read_shap(parsed: Mapping[str, Any], features: Sequence[str], name: str) ->
     return {"method": "SHAP", "drivers": _mean_drivers(features, values), "examples": examples}
 
 
-def _read_bases(given_bases: Any, cases: int, name: str) -> list[float]:
+def _read_bases(given_bases: object, cases: int, name: str) -> list[float]:
     """The base value of each case: one for all, or one a case. Empty where there is none."""
     if given_bases is None:
         return []
@@ -165,11 +165,11 @@ def _read_bases(given_bases: Any, cases: int, name: str) -> list[float]:
     return numbers
 
 
-def _read_value(data: Any, place: int, index: int) -> dict[str, str]:
-    try:
-        return {"value": str(data[place][index])[:60]}
-    except (TypeError, IndexError, KeyError):
+def _read_value(data: object, place: int, index: int) -> dict[str, str]:
+    row = data[place] if isinstance(data, list) and place < len(data) else None
+    if not isinstance(row, list) or index >= len(row):
         return {}
+    return {"value": str(row[index])[:60]}
 
 
 def _mean_drivers(
@@ -260,15 +260,15 @@ def _is_no_feature(title: str, column: Sequence[float]) -> bool:
     return len(column) > 2 and counted
 
 
-def _read_numbers(values: Any, wanted: int, name: str) -> list[float]:
+def _read_numbers(values: object, wanted: int, name: str) -> list[float]:
     if not isinstance(values, list) or len(values) != wanted:
         raise _bad(name, f"does not give one number for each of its {wanted} features")
     return [_read_number(one, name) for one in values]
 
 
-def _read_number(number: Any, name: str) -> float:
+def _read_number(number: object, name: str) -> float:
     try:
-        value = float(number)
+        value = float(number if isinstance(number, str | int | float) else "")
     except (TypeError, ValueError):
         raise _bad(name, f"holds {str(number)[:40]!r} where a number belongs") from None
     if not math.isfinite(value):

@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time
 from pathlib import Path
-from typing import Any
 from zoneinfo import ZoneInfo
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError, field_validator
@@ -117,7 +116,7 @@ def read(
     return Sheet(name, hashlib.sha256(raw).hexdigest(), HEADINGS, rows), notes
 
 
-def _list_documents(text: str) -> Iterator[Any]:
+def _list_documents(text: str) -> Iterator[object]:
     """The JSON of a file; `gh api --paginate` writes one document after the other."""
     decoder, place = json.JSONDecoder(), 0
     text = text.strip()
@@ -128,7 +127,7 @@ def _list_documents(text: str) -> Iterator[Any]:
             place += 1
 
 
-def _list_entries(content: Any) -> Iterator[Any]:
+def _list_entries(content: object) -> Iterator[object]:
     """The milestones in lists, pages of lists, and what GraphQL wraps around its nodes."""
     if isinstance(content, list):
         for part in content:
@@ -154,7 +153,7 @@ def _utc(moment: datetime | None) -> datetime:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def _read_milestone(name: str, position: int, entry: Any) -> tuple[_Milestone, str, str]:
+def _read_milestone(name: str, position: int, entry: object) -> tuple[_Milestone, str, str]:
     """A milestone, its state (`open`, `closed` or `deleted`), and its repository."""
     where = f"{name}, entry {position}"
     if not isinstance(entry, dict):

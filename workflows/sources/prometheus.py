@@ -3,7 +3,6 @@
 import json
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
-from typing import Any
 
 import httpx
 
@@ -56,7 +55,7 @@ class Prometheus:
             return False
         return True
 
-    def _asked(self, query: str, at: datetime | None) -> Any:
+    def _asked(self, query: str, at: datetime | None) -> object:
         # Prometheus is told to give up before this client does; its durations have no decimal point.
         asked = {"query": query, "timeout": f"{self._seconds * 800:.0f}ms"}
         if at is not None:
@@ -91,7 +90,7 @@ class Prometheus:
         return answer.get("data")
 
 
-def _read_number(data: Any) -> Decimal:
+def _read_number(data: object) -> Decimal:
     data = data if isinstance(data, dict) else {}
     kind, result = str(data.get("resultType"))[:40], data.get("result") or []
     if kind == "scalar":

@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Generic, TypeVar
 
 from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 
 from workflows.context import Context
 from workflows.errors import GovernanceError, InvalidInput
 from workflows.sources.tables import cleared
 
 R = TypeVar("R", bound=BaseModel)
-F = TypeVar("F", bound=BaseModel)
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,7 +227,7 @@ def faults_of(line: int, error: ValidationError, form: type[BaseModel]) -> list[
     return [_fault(line, one, form) for one in error.errors(include_url=False)]
 
 
-def _fault(line: int, error: Any, form: type[BaseModel]) -> RowFault:
+def _fault(line: int, error: ErrorDetails, form: type[BaseModel]) -> RowFault:
     place = str(error["loc"][0]) if error["loc"] else None
     kind, context = error["type"], error.get("ctx") or {}
     value = str(error["input"])[:40]

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, TypeVar
 
 from pydantic import AfterValidator
 
@@ -157,33 +157,29 @@ SomebodyOrNobody = Annotated[
 """The same, or `-`."""
 
 
-def words_of(kinds: type[StrEnum], others: Mapping[str, StrEnum]) -> dict[str, StrEnum]:
+E = TypeVar("E", bound=StrEnum)
+
+
+def words_of(kinds: type[E], others: Mapping[str, E]) -> dict[str, E]:
     """Every word for one of these kinds, folded: their own names, and what people call them otherwise."""
     return {_folded(kind.value): kind for kind in kinds} | {
         _folded(word): kind for word, kind in others.items()
     }
 
 
-def chosen(value: Any, words: Mapping[str, Any]) -> Any:
-    """What a word stands for; anything but text as it is. Raises ValueError, with the nearest, for an unknown one."""
-    if not isinstance(value, str):
-        return value
+def chosen(value: str, words: Mapping[str, E]) -> E:
+    """What a word stands for. Raises ValueError, with the nearest, for an unknown one."""
     folded = _folded(value)
     if folded not in words:
         near = difflib.get_close_matches(folded, words, n=1, cutoff=0.7)
-        meant = f"; did you mean {_name(near[0], words)}?" if near else ""
-        known = ", ".join(dict.fromkeys(_name(word, words) for word in words))
+        meant = f"; did you mean {words[near[0]].value}?" if near else ""
+        known = ", ".join(dict.fromkeys(kind.value for kind in words.values()))
         raise ValueError(f"{value[:60]!r} is none of {known}{meant}")
     return words[folded]
 
 
 def _folded(value: str) -> str:
     return " ".join(re.split(r"[\s_-]+", value.strip().casefold()))
-
-
-def _name(word: str, words: Mapping[str, Any]) -> str:
-    meaning = words[word]
-    return str(meaning.value) if isinstance(meaning, StrEnum) else word
 
 
 # --- Reading CSV

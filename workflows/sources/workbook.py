@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from datetime import date, datetime, time
 from decimal import Decimal
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 from xml.parsers import expat
 
 from workflows.sources import tables
@@ -25,6 +25,9 @@ from workflows.sources.tables import (
     check_rows,
     fit,
 )
+
+if TYPE_CHECKING:
+    from openpyxl.worksheet.worksheet import Worksheet
 
 # --- How large a part of a workbook is, counted while it streams by
 #
@@ -216,9 +219,12 @@ def _read(name: str, raw: bytes) -> tuple[tuple[str, ...], tuple[SheetRow, ...]]
             raise TableRefused(
                 f"{name} has no visible sheet. Save the table as a sheet of its own."
             )
-        sheet: Any = visible[0]
+        sheet = visible[0]
         # Before anything is built of it: a sheet is as large as the last cell of each row says.
-        with zipfile.ZipFile(io.BytesIO(raw)) as parts, parts.open(sheet._worksheet_path) as part:
+        with (
+            zipfile.ZipFile(io.BytesIO(raw)) as parts,
+            parts.open(vars(sheet)["_worksheet_path"]) as part,
+        ):
             require(name, part, whole=True)
         sheet.reset_dimensions()
         headings: tuple[str, ...] = ()
@@ -238,7 +244,7 @@ def _read(name: str, raw: bytes) -> tuple[tuple[str, ...], tuple[SheetRow, ...]]
         book.close()
 
 
-def _rows(name: str, sheet: Any) -> Iterator[tuple[int, list[str], list[CellFault]]]:
+def _rows(name: str, sheet: "Worksheet") -> Iterator[tuple[int, list[str], list[CellFault]]]:
     """(row number, cells as text, faults) of every row that is not empty."""
     for line, row in enumerate(sheet.iter_rows(), start=1):
         check_rows(name, line - 1)
@@ -273,7 +279,7 @@ def _rows(name: str, sheet: Any) -> Iterator[tuple[int, list[str], list[CellFaul
             yield line, cells, faults
 
 
-def _is_rounded(value: Any) -> bool:
+def _is_rounded(value: object) -> bool:
     """Whether a cell holds a number of which a spreadsheet keeps only the first digits, like a long id."""
     return (
         isinstance(value, int | float)
@@ -283,7 +289,7 @@ def _is_rounded(value: Any) -> bool:
     )
 
 
-def as_text(value: Any) -> str:
+def as_text(value: object) -> str:
     """A cell's value as it would be typed: days as 2026-01-31, numbers in plain digits."""
     if value is None:
         return ""

@@ -37,7 +37,7 @@ class StatementRefused(GovernanceError):
     """A statement that proves nothing; the sentence says why."""
 
 
-def encode_canonical(value: Any) -> bytes:
+def encode_canonical(value: object) -> bytes:
     """The one way in which a statement and its envelope are written."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True).encode()
 
@@ -195,7 +195,7 @@ _STATEMENT = {"_type", "subject", "predicateType", "predicate"}
 """The members that mlgov writes, and no others: what nobody looks at must not say anything."""
 
 
-def _one_signature(read: Any) -> dict[str, Any]:
+def _one_signature(read: Mapping[str, Any]) -> dict[str, Any]:
     """The signature of an envelope that has what ours have, and nothing else. Raises StatementRefused, or what reading raises."""
     signatures = read["signatures"]
     _require_known(read, _ENVELOPE, "the envelope")

@@ -119,18 +119,18 @@ def announce(session: Session, *, now: datetime) -> int:
         if row is None:
             continue
         entries = queries.list_entries(session, row.seq, most=BATCH)
-        for entry in entries:
-            if _follows(row.events, entry.action):
+        for seq, action in entries:
+            if _follows(row.events, action):
                 outbox.send_event(
                     session,
-                    WebhookEvent(row.id, entry.seq),
+                    WebhookEvent(row.id, seq),
                     webhook_id=row.id,
-                    dedupe_key=f"webhook:{row.id}:{entry.seq}",
+                    dedupe_key=f"webhook:{row.id}:{seq}",
                     now=now,
                 )
                 queued += 1
         if entries:
-            row.seq = entries[-1].seq
+            row.seq, _ = entries[-1]
             session.flush()
     return queued
 

@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from pydantic import TypeAdapter
 
@@ -42,7 +42,7 @@ class Job(Generic[A, R]):
     answered: TypeAdapter[R]
 
 
-def json_of(path: Path) -> Any:
+def json_of(path: Path) -> object:
     """The JSON in a file. Raises Faulty."""
     try:
         return json.loads(path.read_bytes())

@@ -106,7 +106,7 @@ class Engine:
     def run(
         self,
         statement: str,
-        parameters: Sequence[Any] = (),
+        parameters: Sequence[object] = (),
         *,
         file: str = "The load",
         tick: Callable[[], bool] = lambda: True,
@@ -141,7 +141,7 @@ class Engine:
         return result
 
     def stream(
-        self, statement: str, size: int, parameters: Sequence[Any] | Mapping[str, Any] = ()
+        self, statement: str, size: int, parameters: Sequence[object] | Mapping[str, object] = ()
     ) -> Iterator[list[tuple[Any, ...]]]:
         """Batches of a result, on a cursor of its own, so that several can be read at once."""
         cursor = self._connection.cursor()

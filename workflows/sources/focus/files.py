@@ -187,7 +187,7 @@ def _read(root: Path, path: Path) -> Manifest | None:
     return None
 
 
-def _aws(path: Path, data_files: list[Any]) -> Manifest:
+def _aws(path: Path, data_files: list[object]) -> Manifest:
     """.../metadata/BILLING_PERIOD=YYYY-MM[/<time>-<run>]/<export>-Manifest.json with s3:// addresses in dataFiles."""
     files = tuple(PurePosixPath(key) for key in _keys(data_files))
     places = [*path.parent.parts, *(part for file in files for part in file.parts)]
@@ -217,7 +217,7 @@ def _azure(path: Path, name: str, body: dict[str, Any]) -> Manifest:
     )
 
 
-def _keys(entries: list[Any]) -> Iterator[str]:
+def _keys(entries: list[object]) -> Iterator[str]:
     for entry in entries:
         key = entry
         if isinstance(entry, dict):

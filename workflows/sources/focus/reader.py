@@ -16,7 +16,7 @@ from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from workflows.sources import accounts
 from workflows.sources.accounts import UNKNOWN, is_rounded
@@ -31,6 +31,7 @@ from workflows.sources.focus.records import (
     AllocationKey,
     BadRow,
     CostGroup,
+    Group,
     MonthTotal,
     PeriodTotals,
     Progress,
@@ -683,7 +684,7 @@ class FocusRead:
 
     def entries(
         self, period_ids: Mapping[int, int], key_ids: Sequence[int], *, size: int = BATCH
-    ) -> Iterator[list[tuple[Any, ...]]]:
+    ) -> Iterator[list[Group]]:
         """The groups of the periods in `period_ids` as tuples for a bulk insert, in batches and no particular order:
 
         (period id, charge date as ISO text, key id, service, category, currency, billed text, effective text, rows).

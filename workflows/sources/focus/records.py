@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Protocol, Self
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +166,7 @@ class CostRead(Protocol):
 
     def entries(
         self, period_ids: Mapping[int, int], key_ids: Sequence[int]
-    ) -> Iterator[list[tuple[Any, ...]]]:
+    ) -> Iterator[list[Group]]:
         """As `FocusRead.entries`."""
         ...
 
@@ -210,12 +210,12 @@ class HeldRead:
 
     def entries(
         self, period_ids: Mapping[int, int], key_ids: Sequence[int]
-    ) -> Iterator[list[tuple[Any, ...]]]:
+    ) -> Iterator[list[Group]]:
         """As `FocusRead.entries`."""
         rows = [
-            (period_ids[period], day, key_ids[key], *rest)
-            for period, day, key, *rest in self.groups
-            if period in period_ids
+            (period_ids[group[0]], group[1], key_ids[group[2]], *group[3:])
+            for group in self.groups
+            if group[0] in period_ids
         ]
         for start in range(0, len(rows), BATCH):
             yield rows[start : start + BATCH]

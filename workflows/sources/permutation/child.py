@@ -25,7 +25,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from workflows.sources.focus import engine
 
 if TYPE_CHECKING:
-    from pandas import DataFrame
+    from pandas import DataFrame, Series
 
 # --- What the process that loads a model is asked, and what it answers; both as JSON
 
@@ -336,7 +336,7 @@ def _importance(wanted: Asked) -> Answered:
     )
 
 
-def _load(wanted: Asked) -> Any:
+def _load(wanted: Asked) -> object:
     if wanted.format == "skops":
         import skops.io
 
@@ -356,13 +356,13 @@ def _load(wanted: Asked) -> Any:
         return cloudpickle.load(file)
 
 
-def _classifies(model: Any) -> bool:
+def _classifies(model: object) -> bool:
     from sklearn.base import is_classifier
 
     return bool(is_classifier(model))
 
 
-def _scoring(model: Any, wanted: str | None) -> str:
+def _scoring(model: object, wanted: str | None) -> str:
     from sklearn.metrics import get_scorer_names
 
     if wanted is None:
@@ -378,7 +378,7 @@ def _scoring(model: Any, wanted: str | None) -> str:
     return wanted
 
 
-def _cases(wanted: Asked, model: Any) -> "tuple[DataFrame, Any]":
+def _cases(wanted: Asked, model: object) -> "tuple[DataFrame, Series[Any]]":
     pass
 
     try:
