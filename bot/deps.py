@@ -173,8 +173,8 @@ class Deps:
     @contextmanager
     def begin_read(self, actor: Actor = SYSTEM, card: Place = None) -> Iterator[Context]:
         """A look at the record as somebody sees it, for several reads that must agree."""
-        with self.begin_read(actor, card) as ctx:
-            yield ctx
+        with self.db.read() as session:
+            yield self.context(session, actor, card=card)
 
     def read(
         self,
