@@ -180,6 +180,7 @@ class Deps:
         self,
         actor: Actor,
         verb: Callable[Concatenate[Context, P], T],
+        /,
         *args: P.args,
         **kwargs: P.kwargs,
     ) -> T:
@@ -191,6 +192,7 @@ class Deps:
         self,
         actor: Actor,
         verb: Callable[Concatenate[Context, P], T],
+        /,
         *args: P.args,
         **kwargs: P.kwargs,
     ) -> T:
@@ -203,6 +205,7 @@ class Deps:
         card: Place,
         actor: Actor,
         verb: Callable[Concatenate[Context, P], T],
+        /,
         *args: P.args,
         **kwargs: P.kwargs,
     ) -> T:

@@ -332,7 +332,7 @@ def open_database(
         database.close()
 
 
-def act(verb: "Callable[Concatenate[Context, P], T]", *args: P.args, **kwargs: P.kwargs) -> T:
+def act(verb: "Callable[Concatenate[Context, P], T]", /, *args: P.args, **kwargs: P.kwargs) -> T:
     """Do `verb(ctx, …)` as the operator in one transaction, repeated where another came between. A refusal ends the
     command."""
     from workflows import operations

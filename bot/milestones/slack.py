@@ -58,6 +58,7 @@ def _act(
     on: Click | Submission,
     milestone_id: int,
     verb: Callable[Concatenate[Context, A], T],
+    /,
     *args: A.args,
     **kwargs: A.kwargs,
 ) -> T:
@@ -145,6 +146,7 @@ def _change(
     window: MilestoneWindow,
     act: Callable[Concatenate[Context, int, A], None],
     sentence: str,
+    /,
     *args: A.args,
     **entered: A.kwargs,
 ) -> Reply:

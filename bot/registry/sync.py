@@ -171,6 +171,7 @@ class Registrar:
         self,
         turn: int,
         verb: Callable[Concatenate[Context, P], T],
+        /,
         *args: P.args,
         **kwargs: P.kwargs,
     ) -> T:

@@ -47,7 +47,7 @@ class Interaction:
         return None
 
     def read(
-        self, verb: Callable[Concatenate[Context, A], R], *args: A.args, **kwargs: A.kwargs
+        self, verb: Callable[Concatenate[Context, A], R], /, *args: A.args, **kwargs: A.kwargs
     ) -> R:
         """What `verb(ctx, …)` reads for whoever did it. Raises what it raises."""
         with self.begin_read() as ctx:
@@ -58,7 +58,7 @@ class Interaction:
         return self.deps.begin_read(self.actor, self.card)
 
     def act(
-        self, verb: Callable[Concatenate[Context, A], R], *args: A.args, **kwargs: A.kwargs
+        self, verb: Callable[Concatenate[Context, A], R], /, *args: A.args, **kwargs: A.kwargs
     ) -> R:
         """Do `verb(ctx, …)` in one transaction, committed when it returns. Raises what it raises, and DatabaseBusy."""
         return self.deps.act_on(self.card, self.actor, verb, *args, **kwargs)
