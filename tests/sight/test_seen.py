@@ -10,7 +10,7 @@ from sqlalchemy import func, select, text
 from bot.inventory import clicks
 from bot.slack import files
 from bot.slack.replies import Private, Reply
-from bot.slack.requests import Click
+from bot.slack.requests import Click, Interaction
 from storage.approvals.tables import Approval
 from storage.audit.tables import AuditEntry
 from storage.enums import Part
@@ -113,9 +113,9 @@ def test_who_works_on_a_model_is_not_told_what_its_project_spent(
     pia = actor(office, PIA)
     with office.db.begin() as session:
         queries.set_part(session, secret.version, Part.VALIDATOR.value, {pia.id})
-    card, spend = clicks.load_model(office.bot.deps, pia, secret.model)
+    card, spend = clicks.load_model(Interaction(office.bot.deps, pia), secret.model)
     assert (card.model.key, spend) == ("tapir", "")
-    _, spend = clicks.load_model(office.bot.deps, actor(office, OLA), secret.model)
+    _, spend = clicks.load_model(Interaction(office.bot.deps, actor(office, OLA)), secret.model)
     assert spend.startswith("Its project spent")
 
 
