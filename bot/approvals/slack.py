@@ -21,7 +21,7 @@ from bot.slack.interactions import (
 from bot.slack.replies import Done, FieldErrors, Open, Private, Reply, Show
 from bot.slack.requests import Click, Command, Router, Submission
 from storage.enums import Verdict
-from workflows.actors import Actor
+from workflows.actors import SYSTEM, Actor
 from workflows.approvals import reads
 from workflows.approvals.forms import (
     Answer,
@@ -141,8 +141,7 @@ def replied(deps: Deps, actor: Actor, facts: dict[str, object], text: str) -> Re
     if facts.get("what") != "question":
         return None
     approval_id = int(str(facts["approval_id"]))
-    with deps.db.read() as session:
-        card = reads.card(deps.context(session), approval_id)
+    card = deps.read(SYSTEM, reads.card, approval_id)
     if card.question is None or card.question.id != facts.get("item_id"):
         raise CardChanged(
             "That question is not open any more, so nothing was answered. The message above shows how it stands."
@@ -213,17 +212,11 @@ def register_several(router: Router) -> None:
 
 def open_window(click: Click) -> Reply:
     """Everything that waits for whoever clicked, the most urgent first."""
-    waiting = _waiting(click.deps, click.actor)
+    waiting = [card for card in click.read(reads.list_waiting) if card.paused_at is None]
     if not waiting:
         return Private("Nothing waits for you any more.")
     tz = click.actor.tz
     return Open(_window(waiting, ZoneInfo(tz) if tz else click.deps.policy.organisation.zone))
-
-
-def _waiting(deps: Deps, actor: Actor) -> list[Card]:
-    with deps.db.read() as session:
-        cards = reads.list_waiting(deps.context(session, actor))
-    return [card for card in cards if card.paused_at is None]
 
 
 def _window(waiting: Sequence[Card], zone: ZoneInfo) -> Block:
@@ -434,13 +427,8 @@ def open_details(click: Click, request: Request) -> Reply:
 
 def show(command: Command) -> Reply:
     """What waits for me, with its buttons, and what I asked for."""
-    deps = command.deps
-    with deps.db.read() as session:
-        now = deps.now(session)
-        text, shown = windows.build_answer(
-            reads.list_waiting(deps.context(session, command.actor, now=now)),
-            reads.list_asked(deps.context(session, command.actor, now=now)),
-        )
+    with command.begin_read() as ctx:
+        text, shown = windows.build_answer(reads.list_waiting(ctx), reads.list_asked(ctx))
     return Private(text, shown)
 
 

@@ -4,13 +4,12 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from bot.deps import Deps
 from bot.slack import blocks
 from bot.slack.blocks import Block
 from bot.slack.interactions import TokenRef
 from bot.slack.replies import Open, Private, Reply, Show
 from bot.slack.requests import Click, Command, Router, Submission
-from workflows.actors import Actor
+from workflows.context import Context
 from workflows.tokens import service
 from workflows.tokens.service import Token
 
@@ -90,29 +89,21 @@ def open_(command: Command) -> Reply:
         return Private(
             "A token is shown in a window, which only a slash command can open: type `/mlgov token` in any channel."
         )
-    return Open(_mine(command.deps, command.actor))
+    return Open(command.read(_mine))
 
 
 def make(submission: Submission) -> Reply:
     """A token was asked for; it is shown in this answer and nowhere else."""
-    deps = submission.deps
     days = submission.number(LASTS, 7)
-    secret, token = deps.db.run(
-        lambda session: service.create_personal(
-            deps.context(session, submission.actor), lasts=timedelta(days=days)
-        )
-    )
+    secret, token = submission.act(service.create_personal, lasts=timedelta(days=days))
     return Show(made(secret, token))
 
 
 def revoke(click: Click, token: TokenRef) -> Reply:
     """End one of one's own tokens."""
-    deps = click.deps
-    deps.db.run(lambda session: service.revoke(deps.context(session, click.actor), token.prefix))
-    return Show(_mine(deps, click.actor))
+    click.act(service.revoke, token.prefix)
+    return Show(click.read(_mine))
 
 
-def _mine(deps: Deps, actor: Actor) -> dict[str, Any]:
-    with deps.db.read() as session:
-        now = deps.now(session)
-        return mine(service.list_tokens(session, person_id=actor.id), now=now)
+def _mine(ctx: Context) -> dict[str, Any]:
+    return mine(service.list_tokens(ctx.session, person_id=ctx.actor.id), now=ctx.now)

@@ -10,7 +10,7 @@ from sqlalchemy import func, select, text
 from bot.inventory import clicks
 from bot.slack import files
 from bot.slack.replies import Private, Reply
-from bot.slack.requests import Click
+from bot.slack.requests import Click, Interaction
 from storage.approvals.tables import Approval
 from storage.audit.tables import AuditEntry
 from storage.enums import Part
@@ -50,13 +50,8 @@ def test_whoever_reads_a_card_in_its_channel_may_open_what_its_buttons_open(
     def detail(who: str, place: tuple[str, str] | None) -> Any:
         deps = office.bot.deps
         with office.db.read() as session:
-            return budgets.load_detail_for(
-                make_context(
-                    session, actor=actor(office, who), policy=deps.policy, now=deps.now(session)
-                ),
-                secret.budget,
-                clicked=place,
-            )
+            ctx = deps.context(session, actor(office, who), card=place)
+            return budgets.load_detail_for(ctx, secret.budget)
 
     assert detail(PIA, ("C0VAULT", card.ts)).project == "Quagga Vault"
     for place in (None, ("C0VAULT", "1.2"), ("C0OPEN", card.ts)):
@@ -107,11 +102,7 @@ def test_a_direct_message_tells_its_own_reader_alone(placed: tuple[Office, Plant
     assert row is not None
     with pytest.raises(NotFound), office.db.read() as session:
         budgets.load_detail_for(
-            make_context(
-                session, actor=actor(office, NED), policy=deps.policy, now=deps.now(session)
-            ),
-            secret.budget,
-            clicked=(row.channel, row.ts),
+            deps.context(session, actor(office, NED), card=(row.channel, row.ts)), secret.budget
         )
 
 
@@ -122,9 +113,9 @@ def test_who_works_on_a_model_is_not_told_what_its_project_spent(
     pia = actor(office, PIA)
     with office.db.begin() as session:
         queries.set_part(session, secret.version, Part.VALIDATOR.value, {pia.id})
-    card, spend = clicks.load_model(office.bot.deps, pia, secret.model)
+    card, spend = clicks.load_model(Interaction(office.bot.deps, pia), secret.model)
     assert (card.model.key, spend) == ("tapir", "")
-    _, spend = clicks.load_model(office.bot.deps, actor(office, OLA), secret.model)
+    _, spend = clicks.load_model(Interaction(office.bot.deps, actor(office, OLA)), secret.model)
     assert spend.startswith("Its project spent")
 
 
