@@ -651,15 +651,10 @@ _STAGE = update(_stage).where(
 )
 
 
-<<<<<<< HEAD
-def set_approvers(session: Session, approval_id: int, position: int, approvers: list[Any]) -> None:
-    """Set whom a stage asks; the caller has locked the request."""
-=======
 def set_approvers(
     session: Session, approval_id: int, position: int, approvers: list[dict[str, Any]]
 ) -> None:
     """Set whom a stage asks; the caller has locked the request."""
->>>>>>> rows
     session.execute(
         _STAGE.values(approvers=bindparam("whom", type_=_stage.c.approvers.type)),
         {"approval": approval_id, "place": position, "whom": approvers},

@@ -784,13 +784,8 @@ def list_heads(session: Session) -> list[HeadPublication]:
     return [HeadPublication(*row) for row in rows]
 
 
-<<<<<<< HEAD
-def list_cancelled_alarms(session: Session) -> Sequence[Row[int, datetime]]:
-    """The newest 100 cancelled alarms about the record: outbox id and created_at."""
-=======
 def list_cancelled_alarms(session: Session) -> Sequence[tuple[int, datetime]]:
     """The newest 100 cancelled alarms about the record: outbox id and created_at."""
->>>>>>> rows
     return session.execute(
         select(Outbox.id, Outbox.created_at)
         .where(

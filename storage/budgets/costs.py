@@ -189,26 +189,6 @@ def list_allocation_keys(session: Session) -> list[tuple[int, str, str, str, int
     ]
 
 
-<<<<<<< HEAD
-def add_allocation_keys(session: Session, keys: Sequence[tuple[str, str, str, int | None]]) -> None:
-    """Insert allocation keys that are new: sub-account id and name, tags, project."""
-    if keys:
-        session.execute(
-            insert(AllocationKey),
-            [
-                {
-                    "sub_account_id": account_id,
-                    "sub_account_name": name,
-                    "tags": tags,
-                    "project_id": project,
-                }
-                for account_id, name, tags, project in keys
-            ],
-        )
-
-
-=======
->>>>>>> rows
 def set_projects(session: Session, changes: Sequence[dict[str, Any]]) -> None:
     """Give allocation keys to other projects; `changes` are {"key": id, "project": id or None}."""
     if changes:

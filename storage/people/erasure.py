@@ -131,13 +131,8 @@ def swap_value(value: Any, swap: Swap) -> Any:
 _ADDRESS = re.compile(r"[^\s@<>()\",;:]+@[^\s@<>()\",;:]+\.[^\s@<>()\",;:]+")
 
 
-<<<<<<< HEAD
-def list_addresses(value: Any) -> Iterator[str]:
-    """The e-mail addresses in every text of a JSON value, keys of objects too."""
-=======
 def list_addresses(value: object) -> Iterator[str]:
     """The e-mail addresses in every text of a JSON value, keys of objects too."""
->>>>>>> rows
     if isinstance(value, str):
         yield from _ADDRESS.findall(value)
     elif isinstance(value, list):

@@ -35,13 +35,8 @@ def parts(ids: Iterable[Any]) -> Iterator[list[Any]]:
 
 def in_parts(
     session: Session, statement: Select[*Ts], column: InstrumentedAttribute[Any], ids: Iterable[Any]
-<<<<<<< HEAD
-) -> Iterator[Row[*Ts]]:
-    """The rows of `statement` where `column` is one of `ids`, in as many statements as needed."""
-=======
 ) -> Iterator[tuple[*Ts]]:
     """The rows of a statement in which a column is one of many values, part by part."""
->>>>>>> rows
     for part in parts(ids):
         yield from session.execute(statement.where(column.in_(part)))
 

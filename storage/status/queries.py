@@ -78,13 +78,8 @@ def insert_meeting(session: Session, person_id: str, way: str, now: datetime) ->
     return inserted.scalar_one_or_none() is not None
 
 
-<<<<<<< HEAD
-def find_meeting(session: Session, person_id: str) -> Row[datetime, str] | None:
-    """When and how somebody was introduced to mlgov (met_at, way); None when they weren't yet."""
-=======
 def find_meeting(session: Session, person_id: str) -> tuple[datetime, str] | None:
     """(when, how) somebody was met; None for who was not yet."""
->>>>>>> rows
     return session.execute(_MEETING, {"person": person_id}).first()
 
 
@@ -154,27 +149,16 @@ def was_withheld(session: Session, dedupe_key: str) -> bool:
 
 def list_withheld(
     session: Session, *, since: datetime, most: int, skip: int = 0
-<<<<<<< HEAD
-) -> Sequence[Row[str, datetime, str, str, str | None]]:
-    """Notices withheld since then (kind, withheld_at, rollout, name, slack_id), newest first."""
-    return session.execute(_WITHHELD, {"since": since, "most": most, "skip": skip}).all()
-=======
 ) -> list[WithheldRow]:
     """What was held back since then, newest first."""
     rows = session.execute(_WITHHELD, {"since": since, "most": most, "skip": skip})
     return [WithheldRow._make(row) for row in rows]
->>>>>>> rows
 
 
 def count_withheld(
     session: Session, *, since: datetime
-<<<<<<< HEAD
-) -> tuple[Sequence[Row[str, int, int]], int]:
-    """Numbers of notices withheld since then, by kind (kind, messages, people), and from how many people in all."""
-=======
 ) -> tuple[Sequence[tuple[str, int, int]], int]:
     """How much was held back since then, as (kind, messages, people), and from how many people in all."""
->>>>>>> rows
     rows = session.execute(_KINDS, {"since": since}).all()
     return rows, session.execute(_REACHED, {"since": since}).scalar_one()
 
