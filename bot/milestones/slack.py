@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from sqlalchemy.orm import Session
 
@@ -23,6 +23,8 @@ from bot.slack.interactions import (
     Place,
     ProjectRef,
     Request,
+    WrongFields,
+    missing_of,
 )
 from bot.slack.replies import Done, Open, Private, Reply
 from bot.slack.requests import Click, Command, Router, Shortcut, Submission
@@ -30,11 +32,19 @@ from workflows import status
 from workflows.actors import Actor
 from workflows.approvals import door, editing
 from workflows.approvals import submission as approval_submission
-from workflows.approvals.forms import Edit, SubmitRequest
+from workflows.approvals.forms import UNEXPLAINED, Edit, SubmitRequest
 from workflows.approvals.records import Card
+from workflows.context import Context
 from workflows.errors import InvalidInput, NotAllowed, Stale
 from workflows.milestones import lists, reads, service
-from workflows.milestones.forms import AddMilestone, Reschedule
+from workflows.milestones.forms import (
+    NO_PROOF,
+    NO_REASON,
+    PICK_DAY,
+    PICK_SOMEBODY,
+    AddMilestone,
+    Reschedule,
+)
 from workflows.milestones.records import MilestoneRecord
 from workflows.milestones.reschedule import RESCHEDULE
 from workflows.projects import reads as projects
@@ -79,19 +89,12 @@ def _confirm(card: Place, text: str) -> Reply:
     return Done() if card is not None else Private(text)
 
 
-def day(submission: Submission, field: str) -> date:
-    """The day that was picked. Raises InvalidInput at its field."""
-    picked = submission.day(field)
-    if picked is None:
-        raise InvalidInput("Pick a day.", field=field)
-    return picked
-
-
 def _person(submission: Submission, field: str) -> str:
-    """The opaque id of whom somebody picked. Slack is asked about who was never met, before any transaction."""
+    """The opaque id of whom somebody picked, empty for nobody. Slack is asked about who was never met, before any
+    transaction."""
     slack_id = submission.text(field)
     if not slack_id:
-        raise InvalidInput("Pick somebody.", field=field)
+        return ""
     deps = submission.deps
     return deps.directory.actor(slack_id, team_id=None, enterprise_id=deps.team.enterprise_id).id
 
@@ -110,7 +113,7 @@ def add(submission: Submission, window: AddWindow) -> Reply:
         {
             "project": window.project or submission.text(windows.PROJECT),
             "title": submission.text(windows.TITLE),
-            "due": day(submission, windows.DUE),
+            "due": submission.day(windows.DUE),
             "owner_id": _person(submission, windows.OWNER),
             "promise": window.promise or None,
             "request_key": submission.key,
@@ -139,24 +142,14 @@ def add(submission: Submission, window: AddWindow) -> Reply:
 def _change(
     submission: Submission,
     window: MilestoneWindow,
-    act: Callable[..., None],
+    act: Callable[[Context], None],
     sentence: str,
-    **given: Any,
 ) -> Reply:
     """Change the milestone that the window was about."""
     deps = submission.deps
 
     def work(session: Session) -> None:
-        act(
-            session,
-            submission.actor,
-            window.milestone_id,
-            revision=window.revision,
-            policy=deps.policy,
-            now=deps.now(session),
-            clicked=window.card,
-            **given,
-        )
+        act(deps.context(session, submission.actor, card=window.card))
 
     run(deps, window.milestone_id, window.card, work)
     return _confirm(window.card, sentence)
@@ -164,54 +157,60 @@ def _change(
 
 def done(submission: Submission, window: MilestoneWindow) -> Reply:
     """It is met."""
+    submission.require({windows.ON: PICK_DAY}, also={windows.PROOF: NO_PROOF})
+    proof, on = submission.text(windows.PROOF), submission.day(windows.ON)
     return _change(
         submission,
         window,
-        service.complete,
+        lambda ctx: service.complete(
+            ctx, window.milestone_id, revision=window.revision, proof=proof, on=on
+        ),
         "Noted: it is met. Reminders of it end here.",
-        proof=submission.text(windows.PROOF),
-        on=day(submission, windows.ON),
     )
 
 
 def at_risk(submission: Submission, window: MilestoneWindow) -> Reply:
     """It may not be met in time."""
+    reason = submission.text(windows.REASON)
     return _change(
         submission,
         window,
-        service.mark_at_risk,
+        lambda ctx: service.mark_at_risk(
+            ctx, window.milestone_id, revision=window.revision, reason=reason
+        ),
         "Noted: it is at risk. Its day stays; reschedule to move it.",
-        reason=submission.text(windows.REASON),
     )
 
 
 def drop(submission: Submission, window: MilestoneWindow) -> Reply:
     """It is not wanted any more."""
+    reason = submission.text(windows.REASON)
     return _change(
         submission,
         window,
-        service.drop,
+        lambda ctx: service.drop(ctx, window.milestone_id, revision=window.revision, reason=reason),
         "Dropped: it leaves every list and reminder.",
-        reason=submission.text(windows.REASON),
     )
 
 
 def hand_over(submission: Submission, window: MilestoneWindow) -> Reply:
     """Somebody else answers for it."""
+    submission.require({windows.TO: PICK_SOMEBODY})
+    to = _person(submission, windows.TO)
     return _change(
         submission,
         window,
-        service.hand_over,
+        lambda ctx: service.hand_over(ctx, window.milestone_id, revision=window.revision, to=to),
         "Handed over: the new owner is told in their working hours.",
-        to=_person(submission, windows.TO),
-        org_key=submission.deps.team.org_key,
     )
 
 
 def snooze(submission: Submission, window: MilestoneWindow) -> Reply:
     """This person's reminders of it wait."""
     deps = submission.deps
-    until = day(submission, windows.UNTIL)
+    until = submission.day(windows.UNTIL)
+    if until is None:
+        raise InvalidInput(PICK_DAY, field=windows.UNTIL)
 
     def work(session: Session) -> None:
         service.snooze(
@@ -224,23 +223,27 @@ def snooze(submission: Submission, window: MilestoneWindow) -> Reply:
     return _confirm(window.card, f"Snoozed until {blocks.day(until)}.")
 
 
-def new_day(submission: Submission, window: MilestoneWindow) -> Reschedule:
-    """The form of another day. Raises WrongFields."""
-    return submission.form(
-        Reschedule,
-        {
-            "milestone_id": window.milestone_id,
-            "revision": window.revision,
-            "new": day(submission, windows.NEW),
-        },
-    )
+def new_day(submission: Submission, window: MilestoneWindow, no_reason: str) -> Reschedule:
+    """The form of another day. Raises WrongFields, also for a reason that is missing beside it."""
+    try:
+        return submission.form(
+            Reschedule,
+            {
+                "milestone_id": window.milestone_id,
+                "revision": window.revision,
+                "new": submission.day(windows.NEW),
+            },
+        )
+    except WrongFields as wrong:
+        unexplained = missing_of({windows.REASON: no_reason}, submission.values)
+        raise WrongFields(wrong.faults | unexplained) from None
 
 
 def reschedule(submission: Submission, window: MilestoneWindow) -> Reply:
     """Another day: at once, or asked for where the policy names a gate for a later one."""
     milestone_id, deps = window.milestone_id, submission.deps
     reason = submission.text(windows.REASON)
-    form = new_day(submission, window)
+    form = new_day(submission, window, NO_REASON)
 
     def work(session: Session) -> str:
         now = deps.now(session)
@@ -354,7 +357,7 @@ def change(submission: Submission, sent: DayWindow) -> Reply:
     edit = Edit(
         approval_id=request.approval_id,
         revision=freshness.shown_revision(deps, submission.actor, request, sent.card),
-        form=new_day(submission, sent),
+        form=new_day(submission, sent, UNEXPLAINED),
         reason=submission.text(windows.REASON),
         subject_type=service.TYPE,
     )

@@ -15,7 +15,9 @@ from bot.slack.interactions import (
     Nothing,
     WrongFields,
     block_of,
+    empties_of,
     faults_of,
+    missing_of,
     number,
 )
 from bot.slack.replies import Open, Reply, Show
@@ -169,7 +171,7 @@ class Submission:
 
         Raises WrongFields with everything that is wrong, and what is known to be `wrong` besides.
         """
-        faults = dict(wrong or {})
+        faults = empties_of(kind, self.view, self.values) | dict(wrong or {})
         try:
             filled = kind.model_validate({**self._entered(kind), **known})
         except ValidationError as error:
@@ -177,6 +179,14 @@ class Submission:
         if faults:
             raise WrongFields(faults)
         return filled
+
+    def require(self, sentences: Mapping[str, str], also: Mapping[str, str] | None = None) -> None:
+        """Refuse a window in which one of these blocks is empty. Raises WrongFields with the sentence of each that is.
+
+        `also` are blocks of which the action itself says that they are empty; here they are said along with the others.
+        """
+        if faults := missing_of(sentences, self.values):
+            raise WrongFields(faults | missing_of(also or {}, self.values))
 
     def _entered(self, kind: type[BaseModel]) -> dict[str, Any]:
         """What was entered for the fields of a form that are asked for; nothing else can be entered."""
