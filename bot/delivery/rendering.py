@@ -145,6 +145,7 @@ class Drafts:
             policy=self._policy(),
             reader_id=reads.reader(session, address),
             is_closed=address.is_person or self._audience(session, channel),
+            org=address.org_key,
         )
         notice = rebuild(renderer.notice, errand.notice)
         rendered: Rendered | None = renderer.render(session, notice, scene)

@@ -83,7 +83,7 @@ class Verification:
 
 
 def record(ctx: Context, action: str, subject: tuple[str, str | int], **facts: Any) -> None:
-    """Put an entry on the ledger when this transaction commits: `actor` did it, now.
+    """Put an entry on the ledger when this transaction commits: `ctx.actor` did it, at `ctx.now`.
 
     `action` is `noun.verb`. `facts` hold ids, numbers and dates as JSON values; words that a person wrote go through
     `write_text` and into facts as `text_fact`.
