@@ -3,9 +3,11 @@
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Concatenate, ParamSpec, TypeVar
 
 from slack_sdk import WebClient
 from sqlalchemy.orm import Session
@@ -16,8 +18,11 @@ from bot.slack.directory import Directory
 from storage.db import Database
 from workflows import clock
 from workflows.actors import SYSTEM, Actor
-from workflows.context import Context, Occasion
+from workflows.context import Context, Occasion, Place
 from workflows.policy import Policy, PolicyText
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 EVERY = 600.0
 """Seconds in which one refusal of one person or token goes on the ledger once."""
@@ -137,21 +142,20 @@ class Deps:
         return self.holder.in_force
 
     def now(self, session: Session) -> datetime:
-        """Governed time, asked once per transaction."""
+        """Governed time."""
         return clock.now(session)
 
     def occasion(self, actor: Actor = SYSTEM) -> Occasion:
         """The world as it is now, for work that makes transactions of its own."""
-        policy, policy_id = self.in_force
-        with self.db.read() as session:
-            return Occasion(policy, self.team.org_key, clock.now(session), policy_id, actor)
+        with self.begin_read(actor) as ctx:
+            return Occasion(ctx.policy, ctx.org, ctx.now, ctx.policy_id, actor)
 
     def context(
         self,
         session: Session,
         actor: Actor = SYSTEM,
         *,
-        card: tuple[str, str] | None = None,
+        card: Place = None,
         now: datetime | None = None,
         in_force: tuple[Policy, int] | None = None,
         fresh_since: datetime | None = None,
@@ -162,14 +166,45 @@ class Deps:
         `now` and `in_force` are given where the transaction has read them already.
         """
         policy, policy_id = in_force or self.in_force
-        return Context(
-            session,
-            actor,
-            policy,
-            self.team.org_key,
-            now or self.now(session),
-            policy_id,
-            card,
-            fresh_since,
-            asked,
-        )
+        now = now or self.now(session)
+        org = self.team.org_key
+        return Context(session, actor, policy, org, now, policy_id, card, fresh_since, asked)
+
+    @contextmanager
+    def begin_read(self, actor: Actor = SYSTEM, card: Place = None) -> Iterator[Context]:
+        """A look at the record as somebody sees it, for several reads that must agree."""
+        with self.db.read() as session:
+            yield self.context(session, actor, card=card)
+
+    def read(
+        self,
+        actor: Actor,
+        verb: Callable[Concatenate[Context, P], T],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> T:
+        """What `verb(ctx, …)` reads for somebody. Raises what it raises."""
+        with self.begin_read(actor) as ctx:
+            return verb(ctx, *args, **kwargs)
+
+    def act(
+        self,
+        actor: Actor,
+        verb: Callable[Concatenate[Context, P], T],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> T:
+        """Do `verb(ctx, …)` as somebody in one transaction, committed when it returns and repeated where another came
+        between. Raises what it raises, and DatabaseBusy."""
+        return self.act_on(None, actor, verb, *args, **kwargs)
+
+    def act_on(
+        self,
+        card: Place,
+        actor: Actor,
+        verb: Callable[Concatenate[Context, P], T],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> T:
+        """The same, with the card that was clicked: its copy is redrawn before all others."""
+        return self.act_on(card, actor, verb, *args, **kwargs)

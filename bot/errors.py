@@ -148,16 +148,15 @@ def _record(error: GovernanceError, deps: Deps, actor: Actor) -> None:
     if not is_due:
         return
     try:
-        deps.db.run(
-            lambda session: audit.write_entry(
-                session,
-                actor,
+        deps.act(
+            actor,
+            lambda ctx: audit.record(
+                ctx,
                 f"{fact.action}.refused",
                 (fact.subject_type, fact.subject_id),
-                now=deps.now(session),
                 **fact.facts,
                 **({"kept_back": kept_back} if kept_back else {}),
-            )
+            ),
         )
     except DatabaseBusy:
         log.warning("a refusal could not be put on the ledger")

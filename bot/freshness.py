@@ -6,8 +6,7 @@ about exactly those whom the door named.
 
 import functools
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from enum import StrEnum
 from typing import Any, TypeVar
 
@@ -16,12 +15,13 @@ from sqlalchemy.orm import Session
 from bot.deps import Deps
 from bot.slack.interactions import Place, Request
 from workflows import clock
-from workflows.actors import Actor
+from workflows.actors import SYSTEM, Actor
 from workflows.approvable import SubjectMoved
 from workflows.approvals import actions, door, service
 from workflows.approvals.delegation import Takers
 from workflows.approvals.forms import HandOver, OnRequest
 from workflows.approvals.refusals import CardChanged, Overdue, RecordChanged, Unconfirmed
+from workflows.context import Context
 from workflows.errors import GovernanceError, NotFound, Stale
 from workflows.policy import root
 
@@ -31,7 +31,8 @@ GRACE = timedelta(minutes=1)
 """What was read a moment before the limit is not too old because Slack was asked about others meanwhile."""
 
 T = TypeVar("T")
-Also = Callable[[Session], None]
+F = TypeVar("F", bound=OnRequest)
+Also = Callable[[Context], None]
 
 
 def shown_revision(deps: Deps, actor: Actor, request: Request, clicked: Place) -> int:
@@ -49,36 +50,59 @@ def unmarked(deps: Deps, actor: Actor, approval_id: int, clicked: Place) -> Gove
         "the card shows how it stands now, and `/mlgov approvals` lists what waits for you."
     )
     try:
-        with deps.db.read() as session:
-            door.require_card(deps.context(session, actor, card=clicked), approval_id)
+        with deps.begin_read(actor, clicked) as ctx:
+            door.require_card(ctx, approval_id)
     except NotFound as unknown:
         return unknown
     show_again(deps, approval_id, clicked, stale)
     return stale
 
 
-@dataclass(frozen=True, slots=True)
-class Word:
-    """How old Slack's word may be: read since then (real time), and about whom Slack was asked for this act."""
+def act(
+    deps: Deps, actor: Actor, form: OnRequest, clicked: Place, *, also: Also | None = None
+) -> str:
+    """Do about a request what the form says; the sentence for whoever did it. `also` is done in its transaction.
 
-    since: datetime
-    now: datetime
-    """Governed time, of the same look at the clock."""
-    asked: frozenset[str] = frozenset()
+    Raises GovernanceError. Where the request is not what was shown, every copy is drawn anew, the clicked one first.
+    """
+
+    def work(ctx: Context, form: OnRequest) -> str:
+        sentence = actions.perform_act(ctx, form)
+        if also is not None:
+            also(ctx)
+        return sentence
+
+    return _act_confirmed(deps, actor, form, clicked, work)
 
 
-def confirmed(deps: Deps, actor: Actor, work: Callable[[Session, Actor, Word], T]) -> T:
-    """Do `work` by the mirror of Slack; where that is too old to tell, ask Slack about those named, and repeat.
+def require_entitled(deps: Deps, actor: Actor, form: OnRequest, clicked: Place) -> None:
+    """Raise what the door would, before somebody is asked to write anything."""
+    _act_confirmed(deps, actor, form, clicked, actions.require_entitled)
 
-    `work` gets the person and how old a word of Slack's may be. Slack is asked twice at most: about what an act rests
-    on, and about what its answer brings up.
+
+def list_takers(
+    deps: Deps, actor: Actor, form: HandOver, clicked: Place, *, query: str = ""
+) -> Takers:
+    """Who could take the actor's place, by name. Raises what the door would."""
+    search = functools.partial(actions.list_takers, query=query)
+    return _act_confirmed(deps, actor, form, clicked, search)
+
+
+def _act_confirmed(
+    deps: Deps, actor: Actor, form: F, clicked: Place, verb: Callable[[Context, F], T]
+) -> T:
+    """Do it by the mirror of Slack; where that is too old to tell, ask Slack about those named, and repeat.
+
+    Slack is asked twice at most: about what an act rests on, and about what its answer brings up.
     """
     asked: frozenset[str] = frozenset()
     rounds = 0
     while True:
         limit = CONFIRMED_WITHIN + (GRACE if asked else timedelta())
         try:
-            return deps.db.run(functools.partial(_by_word, work, actor, limit, asked))
+            return deps.db.run(
+                functools.partial(_act_by_mirror, deps, actor, form, clicked, verb, limit, asked)
+            )
         except Unconfirmed as unread:
             if unread.named <= asked or rounds == 2:
                 raise
@@ -90,88 +114,32 @@ def confirmed(deps: Deps, actor: Actor, work: Callable[[Session, Actor, Word], T
                 max_age=CONFIRMED_WITHIN,
             )
             asked |= unread.named
+        except Stale as stale:
+            show_again(deps, form.approval_id, clicked, stale)
+            raise
 
 
-def _by_word(
-    work: Callable[[Session, Actor, Word], T],
+def _act_by_mirror(
+    deps: Deps,
     actor: Actor,
+    form: F,
+    clicked: Place,
+    verb: Callable[[Context, F], T],
     limit: timedelta,
     asked: frozenset[str],
     session: Session,
 ) -> T:
-    real, governed = clock.both(session)
-    return work(session, actor, Word(real - limit, governed, asked))
-
-
-def act(
-    deps: Deps, actor: Actor, form: OnRequest, clicked: Place, *, also: Also | None = None
-) -> str:
-    """Do about a request what the form says; the sentence for whoever did it. `also` is done in its transaction.
-
-    Raises GovernanceError. Where the request is not what was shown, every copy is drawn anew, the clicked one first.
-    """
-
-    def work(session: Session, actor: Actor, word: Word) -> str:
-        sentence = actions.perform_act(
-            deps.context(
-                session, actor, now=word.now, card=clicked, fresh_since=word.since, asked=word.asked
-            ),
-            form,
-        )
-        if also is not None:
-            also(session)
-        return sentence
-
-    try:
-        return confirmed(deps, actor, work)
-    except Stale as stale:
-        show_again(deps, form.approval_id, clicked, stale)
-        raise
-
-
-def require_entitled(deps: Deps, actor: Actor, form: OnRequest, clicked: Place) -> None:
-    """Raise what the door would, before somebody is asked to write anything."""
-
-    def work(session: Session, actor: Actor, word: Word) -> None:
-        actions.require_entitled(
-            deps.context(
-                session, actor, now=word.now, card=clicked, fresh_since=word.since, asked=word.asked
-            ),
-            form,
-        )
-
-    try:
-        confirmed(deps, actor, work)
-    except Stale as stale:
-        show_again(deps, form.approval_id, clicked, stale)
-        raise
-
-
-def takers(deps: Deps, actor: Actor, form: HandOver, clicked: Place, *, query: str = "") -> Takers:
-    """Who could take the actor's place, by name. Raises what the door would."""
-
-    def work(session: Session, actor: Actor, word: Word) -> Takers:
-        return actions.list_takers(
-            deps.context(
-                session, actor, now=word.now, card=clicked, fresh_since=word.since, asked=word.asked
-            ),
-            form,
-            query=query,
-        )
-
-    try:
-        return confirmed(deps, actor, work)
-    except Stale as stale:
-        show_again(deps, form.approval_id, clicked, stale)
-        raise
+    real, now = clock.both(session)
+    since = real - limit
+    ctx = deps.context(session, actor, card=clicked, now=now, fresh_since=since, asked=asked)
+    return verb(ctx, form)
 
 
 def show_again(deps: Deps, approval_id: int, clicked: Place, stale: Stale) -> None:
     """The card was not what the record is: draw it anew. A request whose time is up ends here and now; one that rests on
     something else by now is looked at again, and who asked for what is no longer the question is asked."""
 
-    def work(session: Session) -> None:
-        ctx = deps.context(session, card=clicked)
+    def work(ctx: Context) -> None:
         if isinstance(stale, Overdue):
             service.expire(ctx, approval_id)
             return
@@ -180,7 +148,7 @@ def show_again(deps: Deps, approval_id: int, clicked: Place, stale: Stale) -> No
         if clicked is not None:
             service.redraw_card(ctx, approval_id)
 
-    deps.db.run(work)
+    deps.act_on(clicked, SYSTEM, work)
 
 
 # --- Whose standing each act rests on, said of every act there is, and Slack asked about them

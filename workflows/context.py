@@ -10,6 +10,9 @@ from workflows.policy import Policy
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
+Place = tuple[str, str] | None
+"""Channel and ts of a message of ours that somebody clicked, or from which they opened a window; None for no message."""
+
 
 @dataclass(frozen=True, slots=True)
 class Context:
@@ -30,8 +33,8 @@ class Context:
     """Governed time, UTC; read once per transaction."""
     policy_id: int = 0
     """The stored version that `policy` is, to which what is opened or changed is bound."""
-    card: tuple[str, str] | None = None
-    """Channel and ts of the message that was clicked: its copy is redrawn before all others."""
+    card: Place = None
+    """The message that was clicked: its copy is redrawn before all others."""
     fresh_since: datetime | None = None
     """Real time: whoever's standing the act rests on must have been read from Slack after it. None takes the mirror as
     it is, as jobs do."""

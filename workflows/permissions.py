@@ -55,9 +55,6 @@ def require_member(
 # message of ours before them may see what its buttons open (`find_shown`): it told them
 # already.
 
-Place = tuple[str, str] | None
-"""Channel and ts of a message of ours that somebody clicked, or from which they opened a window; None for no message."""
-
 LEADER = "leader"
 """The role of the policy whose holders see every project."""
 ROLE = "role:"
@@ -104,13 +101,13 @@ def sees_project(ctx: Context, project_id: int | None) -> bool:
     )
 
 
-def find_shown(ctx: Context, place: Place) -> tuple[str, str] | None:
-    """Type and id of the subject of the message of ours that the actor has before them; None where it tells them nothing.
+def find_shown(ctx: Context) -> tuple[str, str] | None:
+    """Type and id of the subject of the message of ours that the actor has before them (`ctx.card`); None where it tells them nothing.
 
     A direct message tells its own reader alone. A message in a channel tells everybody there, unless people from
     outside read along, for whom amounts, names and reasons are left out.
     """
-    copy = claims.find_settled_copy(ctx.session, *place) if place is not None else None
+    copy = claims.find_settled_copy(ctx.session, *ctx.card) if ctx.card is not None else None
     if copy is None or not ctx.actor.is_member:
         return None
     _, org_key, reader = copy.lane_key.split(":", 2)

@@ -316,13 +316,11 @@ class _Requests:
     def require_reach(self, caller: Caller, approval_id: int, scope: Scope) -> None:
         """Refuse a request that is not for the caller as one that is not there; acts are judged by their own self.door."""
         self.door.require(caller, scope)
-        with self.deps.db.read() as session:
-            place = reads.find_place(session, approval_id)
+        with self.deps.begin_read(caller.actor) as ctx:
+            place = reads.find_place(ctx.session, approval_id)
             if scope is Scope.READ:
                 with told_by_id(approval_id):
-                    approval_door.require_card(
-                        self.deps.context(session, caller.actor), approval_id
-                    )
+                    approval_door.require_card(ctx, approval_id)
         if not self.door.reaches(caller, scope, project=place.project, gate=place.gate):
             raise reads.unknown_request(approval_id)
 
@@ -380,13 +378,12 @@ def _add_asking(routes: APIRouter, at: _Requests) -> None:
                 field="gate",
             )
         asking = Asking(form=form, project=project, token=caller.token.prefix)
-        opened = at.deps.db.run(
-            lambda session: askings.ask_at_gate(
-                at.deps.context(session, caller.actor),
-                asking,
-                releases.request_key(caller.actor, key),
-                token_name=caller.token.name,
-            )
+        opened = at.deps.act(
+            caller.actor,
+            askings.ask_at_gate,
+            asking,
+            releases.request_key(caller.actor, key),
+            token_name=caller.token.name,
         )
         response.status_code = 201 if opened.is_new else 200
         response.headers["Location"] = f"/api/v1/approvals/{opened.id}"
@@ -419,23 +416,21 @@ def _add_reading(routes: APIRouter, at: _Requests) -> None:
         wanted = {gate.replace("-", "_")} if gate else set(caller.token.gates)
         if gate:
             at.door.require(caller, Scope.READ, gate=gate.replace("-", "_"))
-        with at.deps.db.read() as session:
+        with at.deps.begin_read(caller.actor) as ctx:
             if mine:
-                cards = approval_reads.list_waiting(at.deps.context(session, caller.actor))
+                cards = approval_reads.list_waiting(ctx)
                 ids = [card.id for card in cards]
             else:
                 ids = reads.list_ids(
-                    session,
+                    ctx.session,
                     state=state,
                     gates=wanted,
                     projects=caller.token.projects,
-                    within=approval_reads.list_projects_in_sight(
-                        at.deps.context(session, caller.actor)
-                    ),
+                    within=approval_reads.list_projects_in_sight(ctx),
                     before=before,
                     most=limit + 1,
                 )
-            listed = [at.load_approval(session, id_) for id_ in ids[:limit]]
+            listed = [at.load_approval(ctx.session, id_) for id_ in ids[:limit]]
         return ApprovalsTold(approvals=listed, next=ids[limit - 1] if len(ids) > limit else None)
 
     @routes.get(
@@ -502,13 +497,8 @@ def _add_acting(routes: APIRouter, at: _Requests) -> None:
                     reason=form.reason,
                 ),
                 None,
-                also=lambda session: audit.write_entry(
-                    session,
-                    caller.actor,
-                    "token.decided",
-                    ("token", caller.token.prefix),
-                    now=at.deps.now(session),
-                    approval=approval_id,
+                also=lambda ctx: audit.record(
+                    ctx, "token.decided", ("token", caller.token.prefix), approval=approval_id
                 ),
             )
         return at.describe(approval_id)

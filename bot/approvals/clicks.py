@@ -4,7 +4,7 @@ from typing import Any, TypeVar
 
 from bot import freshness
 from bot.approvals import windows
-from bot.slack.interactions import ConditionWindow, Place, Request, RequestCondition, RequestWindow
+from bot.slack.interactions import ConditionWindow, Request, RequestCondition, RequestWindow
 from bot.slack.replies import Private, Reply, Show
 from bot.slack.requests import Click, Submission
 from workflows.approvals import door
@@ -14,22 +14,14 @@ from workflows.approvals.records import Card
 F = TypeVar("F", bound=OnRequest)
 
 
-def _place(on: Click | Submission, request: Request) -> Place:
-    """The card that was clicked, or from which the window was opened."""
-    if isinstance(on, Click):
-        return on.card
-    return request.card if isinstance(request, RequestWindow) else None
-
-
 def form(on: Click | Submission, request: Request, kind: type[F], **entered: Any) -> F:
     """The form of an act on what was shown. Raises the refusal of what an earlier release wrote."""
-    place = _place(on, request)
-    revision = freshness.shown_revision(on.deps, on.actor, request, place)
+    revision = freshness.shown_revision(on.deps, on.actor, request, on.card)
     if isinstance(request, RequestCondition | ConditionWindow):
         if request.condition_id is None:
             raise request.refusal()
         if request.condition_revision is None:
-            raise freshness.unmarked(on.deps, on.actor, request.approval_id, place)
+            raise freshness.unmarked(on.deps, on.actor, request.approval_id, on.card)
         entered |= {
             "condition_id": request.condition_id,
             "condition_revision": request.condition_revision,
@@ -39,7 +31,7 @@ def form(on: Click | Submission, request: Request, kind: type[F], **entered: Any
 
 def act(on: Click | Submission, request: Request, kind: type[F], **entered: Any) -> str:
     """Do about the request what the form says; the sentence for whoever did it. Raises GovernanceError."""
-    return freshness.act(on.deps, on.actor, form(on, request, kind, **entered), _place(on, request))
+    return freshness.act(on.deps, on.actor, form(on, request, kind, **entered), on.card)
 
 
 def load_entitled(click: Click, request: Request, kind: type[F], **entered: Any) -> Card:
@@ -57,20 +49,13 @@ def remember(card: Card, click: Click) -> str:
 
 def load_card(click: Click, approval_id: int) -> Card:
     """The request as whoever clicked sees it. Raises NotFound for who may not."""
-    deps = click.deps
-    with deps.db.read() as session:
-        return door.require_card(deps.context(session, click.actor, card=click.card), approval_id)
+    return click.read(door.require_card, approval_id)
 
 
 def details(click: Click, approval_id: int) -> dict[str, object]:
     """The modal with everything about the request. Raises NotFound for who may not see it."""
-    deps = click.deps
-    with deps.db.read() as session:
-        now = deps.now(session)
-        card = door.require_card(
-            deps.context(session, click.actor, now=now, card=click.card), approval_id
-        )
-    return windows.details_window(card, now=now)
+    with click.begin_read() as ctx:
+        return windows.details_window(door.require_card(ctx, approval_id), now=ctx.now)
 
 
 def reply_to_click(click: Click, approval_id: int, sentence: str) -> Reply:

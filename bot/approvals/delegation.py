@@ -38,8 +38,8 @@ def register_absences(router: Router) -> None:
 def show(command: Command) -> Reply:
     """My absences, with the way to end them; without any, the modal at once where there can be one."""
     deps = command.deps
-    with deps.db.read() as session:
-        planned = approvers.list_absences(session, command.actor.id, now=deps.now(session))
+    with deps.begin_read() as ctx:
+        planned = approvers.list_absences(ctx.session, command.actor.id, now=ctx.now)
     if not planned and command.trigger_id:
         return Open(_modal())
     if not planned:
@@ -63,8 +63,8 @@ def open_absence(click: Click, plan: AwayPlan) -> Reply:
     if plan.what != OFFER:
         return Open(_modal())
     deps = click.deps
-    with deps.db.read() as session:
-        now = deps.now(session)
+    with deps.begin_read() as ctx:
+        now = ctx.now
     zone = ZoneInfo(click.actor.tz) if click.actor.tz else deps.policy.organisation.zone
     return Open(_modal(now.astimezone(zone).date(), plan.until))
 
@@ -131,15 +131,12 @@ def plan(submission: Submission) -> Reply:
     lacks = {name: "Choose one." for name, text in picked.items() if not text}
     if lacks:
         return FieldErrors(lacks)
-    deps = submission.deps
     form = Away(
         stand_in=picked[STAND_IN],
         since=date.fromisoformat(picked[SINCE]),
         until=date.fromisoformat(picked[UNTIL]),
     )
-    planned = deps.db.run(
-        lambda session: delegation.plan_absence(deps.context(session, submission.actor), form)
-    )
+    planned = submission.act(delegation.plan_absence, form)
     return Private(
         f"{blocks.escape(planned.stand_in, 60)} can decide for you, {_span(planned)}, and was told. `/mlgov away` shows and ends it."
     )
@@ -147,12 +144,7 @@ def plan(submission: Submission) -> Reply:
 
 def back(click: Click, absence: AbsenceRef) -> Reply:
     """They are back."""
-    deps = click.deps
-    planned = deps.db.run(
-        lambda session: approvers.end_absence(
-            deps.context(session, click.actor), absence.absence_id
-        )
-    )
+    planned = click.act(approvers.end_absence, absence.absence_id)
     return Private(
         f"Welcome back. {blocks.escape(planned.stand_in, 60)} does not decide for you any more."
     )
@@ -199,7 +191,7 @@ def register_handover(router: Router) -> None:
 def open_handover(click: Click, request: Request) -> Reply:
     """To whom? Only those are offered who can take the place; where nobody can, the way out is said."""
     form = clicks.form(click, request, HandOver, to="")
-    takers = freshness.takers(click.deps, click.actor, form, click.card)
+    takers = freshness.list_takers(click.deps, click.actor, form, click.card)
     card = clicks.load_card(click, request.approval_id)
     if not takers.people and not takers.others:
         return Open(_nobody(card))
@@ -258,7 +250,7 @@ def search(asked: Search) -> Sequence[tuple[str, str]]:
     request = RequestWindow.read(asked.metadata)
     revision = freshness.shown_revision(asked.deps, asked.actor, request, request.card)
     form = HandOver(approval_id=request.approval_id, revision=revision, to="")
-    takers = freshness.takers(asked.deps, asked.actor, form, request.card, query=asked.query)
+    takers = freshness.list_takers(asked.deps, asked.actor, form, request.card, query=asked.query)
     return [(each.slack_id, each.name) for each in takers.people]
 
 

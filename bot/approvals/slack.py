@@ -21,7 +21,7 @@ from bot.slack.interactions import (
 from bot.slack.replies import Done, FieldErrors, Open, Private, Reply, Show
 from bot.slack.requests import Click, Command, Router, Submission
 from storage.enums import Verdict
-from workflows.actors import Actor
+from workflows.actors import SYSTEM, Actor
 from workflows.approvals import reads
 from workflows.approvals.forms import (
     Answer,
@@ -141,8 +141,7 @@ def replied(deps: Deps, actor: Actor, facts: dict[str, object], text: str) -> Re
     if facts.get("what") != "question":
         return None
     approval_id = int(str(facts["approval_id"]))
-    with deps.db.read() as session:
-        card = reads.card(deps.context(session), approval_id)
+    card = deps.read(SYSTEM, reads.card, approval_id)
     if card.question is None or card.question.id != facts.get("item_id"):
         raise CardChanged(
             "That question is not open any more, so nothing was answered. The message above shows how it stands."
@@ -221,8 +220,7 @@ def open_window(click: Click) -> Reply:
 
 
 def _waiting(deps: Deps, actor: Actor) -> list[Card]:
-    with deps.db.read() as session:
-        cards = reads.list_waiting(deps.context(session, actor))
+    cards = deps.read(actor, reads.list_waiting)
     return [card for card in cards if card.paused_at is None]
 
 
@@ -434,12 +432,10 @@ def open_details(click: Click, request: Request) -> Reply:
 
 def show(command: Command) -> Reply:
     """What waits for me, with its buttons, and what I asked for."""
-    deps = command.deps
-    with deps.db.read() as session:
-        now = deps.now(session)
+    with command.begin_read() as ctx:
         text, shown = windows.build_answer(
-            reads.list_waiting(deps.context(session, command.actor, now=now)),
-            reads.list_asked(deps.context(session, command.actor, now=now)),
+            reads.list_waiting(ctx),
+            reads.list_asked(ctx),
         )
     return Private(text, shown)
 

@@ -8,6 +8,7 @@ from datetime import timedelta
 from bot import anchor
 from bot.deps import Deps
 from storage import leases, runtime
+from workflows.actors import SYSTEM
 from workflows.audit.service import Kept
 from workflows.delivery import holding
 from workflows.errors import GovernanceError
@@ -41,12 +42,12 @@ class Nightly:
     def __call__(self) -> None:
         """Go on with the check of this night, when it is due and nobody else does it."""
         deps = self._deps
-        with deps.db.read() as session:
-            now = deps.now(session)
+        with deps.begin_read() as ctx:
+            now = ctx.now
             night, begins = telling.find_night(now, deps.policy)
-            if night == self._done or holding.is_held(session):
+            if night == self._done or holding.is_held(ctx.session):
                 return
-            if night != self._night and not telling.is_due(session, night, begins):
+            if night != self._night and not telling.is_due(ctx.session, night, begins):
                 self._done = night
                 return
         if not self._take():
@@ -64,7 +65,7 @@ class Nightly:
             self._finish(night, look)
         elif look.at.seq >= self._kept + KEPT_EVERY:
             self._kept = look.at.seq
-            deps.db.run(lambda session: telling.checkpoint(deps.context(session), night, look.at))
+            deps.act(SYSTEM, telling.checkpoint, night, look.at)
 
     def _take(self) -> bool:
         """The lease, taken anew now and then."""
@@ -87,11 +88,9 @@ class Nightly:
                 kept = anchor.read(place, may_be_missing=True)
             except GovernanceError as error:
                 log.warning("%s The nightly check goes on without it.", error.sentence)
-        with self._deps.db.read() as session:
-            at = telling.find_checkpoint(session, night)
-            is_due = telling.is_due(
-                session, *telling.find_night(self._deps.now(session), self._deps.policy)
-            )
+        with self._deps.begin_read() as ctx:
+            at = telling.find_checkpoint(ctx.session, night)
+            is_due = telling.is_due(ctx.session, *telling.find_night(ctx.now, self._deps.policy))
         if not is_due:
             self._done, self._look = night, None
             return
@@ -100,9 +99,7 @@ class Nightly:
 
     def _finish(self, night: str, look: Look) -> None:
         deps = self._deps
-        outcome = deps.db.run(
-            lambda session: telling.finish_night(deps.context(session), night, look)
-        )
+        outcome = deps.act(SYSTEM, telling.finish_night, night, look)
         self._done, self._look = night, None
         if outcome:
             log.error(

@@ -2,18 +2,14 @@
 
 from decimal import Decimal
 
-from sqlalchemy.orm import Session
-
 from bot import freshness
 from bot.budgets import messages
 from bot.budgets import windows as budget_windows
-from bot.deps import Deps
 from bot.slack import blocks, windows
-from bot.slack.interactions import AlertRef, BudgetRef, IncreaseWindow, Place, Request
+from bot.slack.interactions import AlertRef, BudgetRef, IncreaseWindow, Request
 from bot.slack.replies import Done, FieldErrors, Open, Private, Reply, Show
 from bot.slack.requests import Click, Command, Router, Submission
 from workflows import status
-from workflows.actors import Actor
 from workflows.approvals import door, editing
 from workflows.approvals import submission as approval_submission
 from workflows.approvals.forms import Edit, SubmitRequest
@@ -21,6 +17,7 @@ from workflows.approvals.records import Card
 from workflows.budgets import service
 from workflows.budgets.forms import IncreaseBudget, parse_amount
 from workflows.budgets.increase import BUDGET_INCREASE, TYPE, AmountDoubted
+from workflows.context import Context
 from workflows.errors import NotAllowed
 from workflows.projects import reads as projects
 
@@ -43,42 +40,30 @@ def register(router: Router) -> None:
 
 def acknowledge(click: Click, alert: AlertRef) -> Reply:
     """Someone has seen the alert."""
-    click.deps.db.run(
-        lambda session: service.acknowledge_alert(
-            click.deps.context(session, click.actor), alert.alert_id, clicked=click.card
-        )
-    )
+    click.act(service.acknowledge_alert, alert.alert_id)
     return Done()
 
 
 def open_increase(click: Click, budget: BudgetRef) -> Reply:
     """Open the window that asks for more."""
-    return Open(_view(click.deps, click.actor, budget.budget_id, click.card))
+    return Open(_view(click, budget.budget_id))
 
 
 def open_change(click: Click, request: Request) -> Reply:
     """Open the same window for a request that waits."""
-    deps = click.deps
-    with deps.db.read() as session:
-        card = editing.require_editable(
-            deps.context(session, click.actor, card=click.card), request.approval_id
-        )
+    card = click.read(editing.require_editable, request.approval_id)
     changes = Request(card.id, card.revision)
-    budget_id = card.facts["budget_id"]
-    return Open(_view(deps, click.actor, budget_id, click.card, _entered(card), changes=changes))
+    return Open(_view(click, card.facts["budget_id"], _entered(card), changes=changes))
 
 
 def open_again(click: Click, request: Request) -> Reply:
     """Open the window for a new request, as one that ended was filled in."""
-    with click.deps.db.read() as session:
-        card = door.require_card(
-            click.deps.context(session, click.actor, card=click.card), request.approval_id
-        )
+    card = click.read(door.require_card, request.approval_id)
     if card.requester.id != click.actor.id:
         raise NotAllowed(
             "Somebody else asked for this. `/mlgov budget` has a button to ask yourself."
         )
-    return Open(_view(click.deps, click.actor, card.facts["budget_id"], click.card, _entered(card)))
+    return Open(_view(click, card.facts["budget_id"], _entered(card)))
 
 
 def _entered(card: Card) -> budget_windows.Entered:
@@ -88,28 +73,23 @@ def _entered(card: Card) -> budget_windows.Entered:
 
 
 def _view(
-    deps: Deps,
-    actor: Actor,
+    on: Click | Submission,
     budget_id: int,
-    card: Place,
     before: budget_windows.Entered | None = None,
     *,
     changes: Request | None = None,
     doubted: AmountDoubted | None = None,
 ) -> blocks.Block:
-    with deps.db.read() as session:
-        detail = service.load_detail_for(deps.context(session, actor), budget_id, clicked=card)
-        route = approval_submission.preview_route(
-            deps.context(session, actor),
-            BUDGET_INCREASE.gate,
-            BUDGET_INCREASE.people(session, budget_id),
-        )
+    with on.begin_read() as ctx:
+        detail = service.load_detail_for(ctx, budget_id)
+        people = BUDGET_INCREASE.people(ctx.session, budget_id)
+        route = approval_submission.preview_route(ctx, BUDGET_INCREASE.gate, people)
     return budget_windows.increase(
         detail,
         windows.describe_route(route),
         before=before,
         changes=changes,
-        opened_on=card,
+        opened_on=on.card,
         doubted=doubted,
     )
 
@@ -127,10 +107,8 @@ def _ask_twice(
         return FieldErrors({box: "Tick this if you mean it, or write another amount above."})
     return Show(
         _view(
-            submission.deps,
-            submission.actor,
+            submission,
             form.budget_id,
-            window.card,
             budget_windows.Entered(messages.exact(form.amount), form.scope, reason),
             changes=None if window.approval_id is None else window.request,
             doubted=doubted,
@@ -191,58 +169,43 @@ def change(submission: Submission, window: IncreaseWindow) -> Reply:
 def ask(submission: Submission, window: IncreaseWindow) -> Reply:
     """The window was sent: open a request."""
     form, reason = _read(submission, window)
-    deps = submission.deps
-
-    def work(session: Session) -> None:
-        service.require_sight(
-            deps.context(session, submission.actor), form.budget_id, clicked=window.card
-        )
-        approval_submission.submit_request(
-            deps.context(session, submission.actor),
-            SubmitRequest(
-                gate=BUDGET_INCREASE.gate,
-                subject_type=TYPE,
-                form=form,
-                reason=reason,
-                request_key=submission.key,
-            ),
-        )
-
+    request = SubmitRequest(
+        gate=BUDGET_INCREASE.gate,
+        subject_type=TYPE,
+        form=form,
+        reason=reason,
+        request_key=submission.key,
+    )
     try:
-        deps.db.run(work)
+        submission.act(_submit_increase, request, form.budget_id)
     except AmountDoubted as doubted:
         return _ask_twice(submission, window, form, reason, doubted)
     return Done()
 
 
+def _submit_increase(ctx: Context, request: SubmitRequest, budget_id: int) -> None:
+    service.require_sight(ctx, budget_id)
+    approval_submission.submit_request(ctx, request)
+
+
 def break_down(click: Click, budget: BudgetRef) -> Reply:
     """Open the window with services and days."""
-    with click.deps.db.read() as session:
-        breakdown = service.load_breakdown(
-            click.deps.context(session, click.actor), budget.budget_id, clicked=click.card
-        )
+    breakdown = click.read(service.load_breakdown, budget.budget_id)
     picture = messages.spend(breakdown)
     return Open(budget_windows.break_down(breakdown, picture), (picture,) if picture else ())
 
 
 def budget(command: Command) -> Reply:
     """My projects' budgets, or those of one project."""
-    deps = command.deps
-    with deps.db.read() as session:
-        now = deps.now(session)
+    with command.begin_read() as ctx:
         if command.words:
-            listed = [status.find_project(deps.context(session, command.actor), command.words[0])]
+            listed = [status.find_project(ctx, command.words[0])]
         else:
-            listed = list(projects.list_for(session, command.actor))
-        burns = service.burns_by_project(
-            deps.context(session, now=now), [project.id for project in listed]
-        )
+            listed = list(projects.list_for(ctx.session, command.actor))
+        burns = service.burns_by_project(ctx, [project.id for project in listed])
         open_ = [burn for project in listed for burn in burns.get(project.id, ())]
         open_.sort(key=lambda burn: burn.spent / burn.amount, reverse=True)
-        details = [
-            service.load_detail(deps.context(session, now=now), burn.budget_id)
-            for burn in open_[:SHOWN]
-        ]
+        details = [service.load_detail(ctx, burn.budget_id) for burn in open_[:SHOWN]]
     if not details:
         text = "No open budget here. An administrator can import one: `mlgov import budgets FILE`."
         return Private(text, [blocks.section(text)])

@@ -10,6 +10,7 @@ from bot.slack.interactions import DigestPart, MilestoneChoice, MilestoneRef, Re
 from bot.slack.replies import Done, Open, Private, Reply
 from bot.slack.requests import Click, Command, Router
 from storage.enums import DigestState
+from workflows.actors import SYSTEM
 from workflows.digests import releases, service
 from workflows.digests.records import Row, ShownDigest, Standing
 from workflows.digests.words import LABELS
@@ -117,8 +118,7 @@ class Digests:
             return _subscribe(command, what == "subscribe")
         if what:
             raise InvalidInput(f"A digest has no word `{what[:40]}`. {_ASK}")
-        with command.deps.db.read() as session:
-            standing = service.load_standing(command.deps.context(session, command.actor), KIND)
+        standing = command.read(service.load_standing, KIND)
         return Private(f"{_standing(standing)}\n{_ASK}")
 
     def _private(self, record: ShownDigest | None) -> Reply:
@@ -131,20 +131,15 @@ class Digests:
 
 
 def _preview(command: Command) -> ShownDigest:
-    with command.deps.db.read() as session:
-        return service.preview_digest(command.deps.context(session, command.actor))
+    return command.read(service.preview_digest)
 
 
 def _last(command: Command) -> ShownDigest | None:
-    with command.deps.db.read() as session:
-        return service.load_last(command.deps.context(session, command.actor), KIND)
+    return command.read(service.load_last, KIND)
 
 
 def _subscribe(command: Command, is_wanted: bool) -> Reply:
-    deps = command.deps
-    standing = deps.db.run(
-        lambda session: service.subscribe(deps.context(session, command.actor), KIND, is_wanted)
-    )
+    standing = command.act(service.subscribe, KIND, is_wanted)
     return Private(_standing(standing))
 
 
@@ -166,13 +161,11 @@ def _standing(standing: Standing) -> str:
 
 def open_detail(click: Click, of: DigestPart) -> Reply:
     """What stands behind a part of a digest: of the clicker's own, as it was sent."""
-    deps = click.deps
-    with deps.db.read() as session:
-        now = deps.now(session)
+    with click.begin_read() as ctx:
         if of.digest_id:
-            digest = service.load_own(deps.context(session, click.actor, now=now), of.digest_id)
+            digest = service.load_own(ctx, of.digest_id)
         else:
-            digest = service.preview_digest(deps.context(session, click.actor, now=now))
+            digest = service.preview_digest(ctx)
     return Open(detail(digest, of.part))
 
 
@@ -189,16 +182,8 @@ def skip(click: Click, release: ReleaseRef) -> Reply:
 def _decide(click: Click, release_id: int, *, is_sent: bool) -> Reply:
     deps = click.deps
     try:
-        deps.db.run(
-            lambda session: releases.decide_release(
-                deps.context(session, click.actor, card=click.card), release_id, send=is_sent
-            )
-        )
+        click.act(releases.decide_release, release_id, send=is_sent)
     except Stale:
-        deps.db.run(
-            lambda session: releases.refresh_release(
-                deps.context(session, card=click.card), release_id
-            )
-        )
+        deps.act_on(click.card, SYSTEM, releases.refresh_release, release_id)
         raise
     return Done()

@@ -39,6 +39,7 @@ from storage.enums import (
     Scope,
     Severity,
 )
+from workflows.context import Context
 from workflows.errors import GovernanceError, InvalidInput, NotFound, RefusalFact, first_fault
 from workflows.evidence import fairness, service
 from workflows.evidence.explanations import Explained
@@ -355,28 +356,20 @@ class Reach:
     door: Door
 
     def model(
-        self, session: Session, caller: Caller, scope: Scope, key: str, version: str = ""
+        self, ctx: Context, caller: Caller, scope: Scope, key: str, version: str = ""
     ) -> tuple[ModelRecord, VersionRecord | None]:
         """A model, and one of its versions where that is named."""
         self.door.require(caller, scope)
         word = f"{key}:{version}" if version else key
         bounds = caller.token.projects
         try:
-            return reads.find_model(self.deps.context(session, caller.actor), word, only=bounds)
+            return reads.find_model(ctx, word, only=bounds)
         except NotFound as unknown:
-            if bounds and self._is_beyond(session, caller, key):
+            if bounds and _is_model(ctx, key):
                 # It is told like what is not there; the try goes on the ledger, after this transaction.
                 prefix = caller.token.prefix
                 unknown.audit = RefusalFact("token", "token", prefix, why="project")
             raise
-
-    def _is_beyond(self, session: Session, caller: Caller, key: str) -> bool:
-        """Whether there is such a model, beyond the bounds of the caller's token."""
-        try:
-            reads.find_model(self.deps.context(session, caller.actor), key)
-        except NotFound:
-            return False
-        return True
 
     def confirm(self, caller: Caller, *words: str | None) -> None:
         """Slack's word on the people whom a call names is fresh, where mlgov knows them. For before its transaction.
@@ -392,13 +385,30 @@ class Reach:
         freshness.confirm_named(self.deps, caller.actor, named)
 
     def version(
-        self, session: Session, caller: Caller, scope: Scope, key: str, version: str
+        self, ctx: Context, caller: Caller, scope: Scope, key: str, version: str
     ) -> tuple[ModelRecord, VersionRecord]:
         """A version of a model."""
-        model, record = self.model(session, caller, scope, key, version)
+        model, record = self.model(ctx, caller, scope, key, version)
         if record is None:
             raise NotFound(f"{model.name} has no version {version!r}.")
         return model, record
+
+    def act(self, caller: Caller, work: Callable[[Context], T]) -> T:
+        """Do it as the caller, in one transaction; what a form refuses is a refusal of the API."""
+        try:
+            return self.deps.act(caller.actor, work)
+        except ValidationError as error:
+            place, sentence = first_fault(error)
+            raise InvalidInput(sentence, field=place or None) from None
+
+
+def _is_model(ctx: Context, key: str) -> bool:
+    """Whether the caller sees such a model, be it beyond the bounds of their token."""
+    try:
+        reads.find_model(ctx, key)
+    except NotFound:
+        return False
+    return True
 
 
 def _find_person(session: Session, word: str) -> PersonRecord | None:
@@ -426,19 +436,6 @@ def call_name(caller: Caller, key: str | None, *parts: str) -> str:
     """The name of a call, which the same caller's repetition shares."""
     whole = "\n".join(parts if key is None else (key,))
     return f"api:{caller.actor.id}:{hashlib.sha256(whole.encode()).hexdigest()}"
-
-
-def with_refusals(work: Callable[[Session], T]) -> Callable[[Session], T]:
-    """What a form refuses, as a refusal of the API."""
-
-    def run(session: Session) -> T:
-        try:
-            return work(session)
-        except ValidationError as error:
-            place, sentence = first_fault(error)
-            raise InvalidInput(sentence, field=place or None) from None
-
-    return run
 
 
 # --- What is sent about models, and read apart from whoever answers people
@@ -528,13 +525,10 @@ def papers_router(deps: Deps, door: Door) -> APIRouter:
         ] = "html",
     ) -> Response:
         """The model card, made from the record; what is missing is shown as missing."""
-        with deps.db.read() as session:
-            model, record = at.version(session, caller, Scope.MODELS_READ, key, version)
-            now = deps.now(session)
-            today = reads.today_of(deps.policy, now)
-            version_card = reads.load_card(
-                deps.context(session, caller.actor, now=now), model.id, record.id
-            )
+        with deps.begin_read(caller.actor) as ctx:
+            model, record = at.version(ctx, caller, Scope.MODELS_READ, key, version)
+            today = reads.today_of(ctx.policy, ctx.now)
+            version_card = reads.load_card(ctx, model.id, record.id)
         built = evidence.build_card(version_card, deps.policy, today)
         organisation = deps.policy.organisation.name
         if format == "markdown":
@@ -545,9 +539,9 @@ def papers_router(deps: Deps, door: Door) -> APIRouter:
         return HTMLResponse(documents.card_html(built, organisation=organisation, today=today))
 
     def packed(caller: Caller, key: str, version: str) -> Pack:
-        with deps.db.read() as session:
-            _, record = at.version(session, caller, Scope.MODELS_READ, key, version)
-            return packs.make_pack(deps.context(session, caller.actor), record.id)
+        with deps.begin_read(caller.actor) as ctx:
+            _, record = at.version(ctx, caller, Scope.MODELS_READ, key, version)
+            return packs.make_pack(ctx, record.id)
 
     @api.get("/{key}/versions/{version}/pack", responses=told_errors)
     def pack(key: Key, version: Version, caller: Calls) -> Pack:
@@ -591,19 +585,19 @@ def router(deps: Deps, door: Door, taking: Uploads) -> APIRouter:
     return api
 
 
-def _show_model(at: Reach, session: Session, model_id: int) -> ModelTold:
-    today = reads.today_of(at.deps.policy, at.deps.now(session))
-    return model(reads.load_model(session, model_id), today)
+def _show_model(ctx: Context, model_id: int) -> ModelTold:
+    today = reads.today_of(ctx.policy, ctx.now)
+    return model(reads.load_model(ctx.session, model_id), today)
 
 
 def _require_version(
     at: Reach, caller: Caller, key: str, version: str, type_: str | None = None
 ) -> None:
     """Refuse, before anything is taken in, what the caller may not hand in there."""
-    with at.deps.db.read() as session:
-        _, record = at.version(session, caller, Scope.MODELS, key, version)
+    with at.deps.begin_read(caller.actor) as ctx:
+        _, record = at.version(ctx, caller, Scope.MODELS, key, version)
         if type_ is not None:
-            evidence.require_may_hand_in(at.deps.context(session, caller.actor), record.id, type_)
+            evidence.require_may_hand_in(ctx, record.id, type_)
 
 
 def _hand_in(
@@ -619,19 +613,15 @@ def _hand_in(
 
     `sent` is what the call said, `request` its name, by which the same again changes nothing.
     """
-    deps = at.deps
     name = call_name(caller, request, "evidence", key, version, sent)
 
-    def work(session: Session) -> EvidenceTold:
-        _, record = at.version(session, caller, Scope.MODELS, key, version)
-        now = deps.now(session)
-        id_ = evidence.submit_evidence(
-            deps.context(session, caller.actor, now=now), record.id, handed(), name
-        )
-        lacks = evidence.check_version(deps.context(session, now=now), record.id)
+    def work(ctx: Context) -> EvidenceTold:
+        _, record = at.version(ctx, caller, Scope.MODELS, key, version)
+        id_ = evidence.submit_evidence(ctx, record.id, handed(), name)
+        lacks = evidence.check_version(ctx.as_system(), record.id)
         return EvidenceTold(id=id_, check=describe_check(lacks))
 
-    return deps.db.run(with_refusals(work))
+    return at.act(caller, work)
 
 
 def _add_models(api: APIRouter, at: Reach) -> None:
@@ -652,10 +642,10 @@ def _add_models(api: APIRouter, at: Reach) -> None:
     ) -> ModelsTold:
         """The models in the caller's sight, by name."""
         door.require(caller, Scope.MODELS_READ)
-        with deps.db.read() as session:
-            today = reads.today_of(deps.policy, deps.now(session))
+        with deps.begin_read(caller.actor) as ctx:
+            today = reads.today_of(deps.policy, ctx.now)
             models, last = reads.list_page(
-                deps.context(session, caller.actor),
+                ctx,
                 q,
                 only=caller.token.projects,
                 after=after,
@@ -666,9 +656,9 @@ def _add_models(api: APIRouter, at: Reach) -> None:
     @api.get("/{key}", responses=_TOLD_ERRORS, openapi_extra=_READS_ONLY)
     def show(key: Key, caller: Calls) -> ModelTold:
         """One model with its versions."""
-        with deps.db.read() as session:
-            model, _ = at.model(session, caller, Scope.MODELS_READ, key)
-            return _show_model(at, session, model.id)
+        with deps.begin_read(caller.actor) as ctx:
+            model, _ = at.model(ctx, caller, Scope.MODELS_READ, key)
+            return _show_model(ctx, model.id)
 
     @api.post("", status_code=201, responses=_TOLD_ERRORS, openapi_extra=_WRITES)
     def register(
@@ -680,13 +670,10 @@ def _add_models(api: APIRouter, at: Reach) -> None:
         wanted = form.key or slug(form.name)
         at.confirm(caller, form.owner)
 
-        def work(session: Session) -> ModelTold:
-            now = deps.now(session)
-            owner = find_person_ids(session, [form.owner], "owner") if form.owner else (None,)
+        def work(ctx: Context) -> ModelTold:
+            owner = find_person_ids(ctx.session, [form.owner], "owner") if form.owner else (None,)
             for upstream in form.upstream:
-                reads.find_model(
-                    deps.context(session, caller.actor), upstream, only=caller.token.projects
-                )
+                reads.find_model(ctx, upstream, only=caller.token.projects)
             values = form.model_dump(exclude={"owner", "key"})
             request = RegisterModel.model_validate(
                 {
@@ -696,13 +683,10 @@ def _add_models(api: APIRouter, at: Reach) -> None:
                     "request_key": call_name(caller, key, "model", wanted),
                 }
             )
-            model_id = inventory_service.register_model(
-                deps.context(session, caller.actor, now=now), request
-            )
-            return _show_model(at, session, model_id)
+            return _show_model(ctx, inventory_service.register_model(ctx, request))
 
         response.headers["Location"] = f"/api/v1/models/{wanted}"
-        return deps.db.run(with_refusals(work))
+        return at.act(caller, work)
 
 
 def _add_versions(api: APIRouter, at: Reach) -> None:
@@ -714,32 +698,32 @@ def _add_versions(api: APIRouter, at: Reach) -> None:
         """Add a version; the same version with the same digest again changes nothing."""
         at.confirm(caller, *form.developers, *form.contributors)
 
-        def work(session: Session) -> VersionTold:
-            model, _ = at.model(session, caller, Scope.MODELS, key)
+        def work(ctx: Context) -> VersionTold:
+            model, _ = at.model(ctx, caller, Scope.MODELS, key)
             request = AddVersion(
                 model_id=model.id,
                 version=form.version,
                 digest=form.digest,
                 generative=form.generative,
                 run_id=form.run_id,
-                developers=find_person_ids(session, form.developers, "developers"),
-                contributors=find_person_ids(session, form.contributors, "contributors"),
+                developers=find_person_ids(ctx.session, form.developers, "developers"),
+                contributors=find_person_ids(ctx.session, form.contributors, "contributors"),
             )
-            version_id = inventory_service.add_version(deps.context(session, caller.actor), request)
+            version_id = inventory_service.add_version(ctx, request)
             return next(
                 describe_version(one)
-                for one in reads.load_model(session, model.id).versions
+                for one in reads.load_model(ctx.session, model.id).versions
                 if one.id == version_id
             )
 
-        return deps.db.run(with_refusals(work))
+        return at.act(caller, work)
 
     @api.get("/{key}/versions/{version}/check", responses=_TOLD_ERRORS, openapi_extra=_READS_ONLY)
     def check(key: Key, version: Version, caller: Calls) -> CheckTold:
         """What a version lacks for its next step."""
-        with deps.db.read() as session:
-            _, record = at.version(session, caller, Scope.MODELS_READ, key, version)
-            return describe_check(evidence.check_version(deps.context(session), record.id))
+        with deps.begin_read(caller.actor) as ctx:
+            _, record = at.version(ctx, caller, Scope.MODELS_READ, key, version)
+            return describe_check(evidence.check_version(ctx.as_system(), record.id))
 
 
 def _add_evidence(api: APIRouter, at: Reach, taking: Uploads) -> None:
@@ -834,10 +818,10 @@ def _add_life(api: APIRouter, at: Reach) -> None:
     ) -> StepTold:
         """Take a step; `pass` asks for approval. Steps belong to people: a program's token suspends and moves nothing."""
         at.confirm(caller, form.validator)
-        with deps.db.read() as session:
-            model, record = at.version(session, caller, Scope.MODELS, key, version)
+        with deps.begin_read(caller.actor) as ctx:
+            model, record = at.version(ctx, caller, Scope.MODELS, key, version)
             validator = (
-                find_person_ids(session, [form.validator], "validator")[0]
+                find_person_ids(ctx.session, [form.validator], "validator")[0]
                 if form.validator
                 else None
             )
@@ -852,7 +836,7 @@ def _add_life(api: APIRouter, at: Reach) -> None:
             new_version=form.new_version,
             request_key=call_name(caller, request, "step", key, version, form.step, str(revision)),
         )
-        sentence = clicks.take_step(deps, caller.actor, taken, None)
+        sentence = deps.act(caller.actor, clicks.take_step, taken)
         with deps.db.read() as session:
             now = next(
                 each
@@ -874,38 +858,33 @@ def _add_life(api: APIRouter, at: Reach) -> None:
         if len(form) > 500:
             raise InvalidInput("At most 500 readings in one call.")
 
-        def work(session: Session) -> list[ReadingTold]:
-            _, record = at.version(session, caller, Scope.MODELS, key, version)
-            row = inventory_service.lock_version(session, record.id)
+        def work(ctx: Context) -> list[ReadingTold]:
+            _, record = at.version(ctx, caller, Scope.MODELS, key, version)
+            row = inventory_service.lock_version(ctx.session, record.id)
             return [
-                ReadingTold(
-                    metric=each.metric,
-                    is_breach=monitoring.take_reading(
-                        deps.context(session, caller.actor), row, each
-                    ),
-                )
+                ReadingTold(metric=each.metric, is_breach=monitoring.take_reading(ctx, row, each))
                 for each in form
             ]
 
-        return deps.db.run(with_refusals(work))
+        return at.act(caller, work)
 
     @api.post("/{key}/findings", status_code=201, responses=_TOLD_ERRORS, openapi_extra=_WRITES)
     def find(key: Key, form: NewFinding, caller: Calls) -> FindingTold:
         """File a finding."""
         at.confirm(caller, form.owner)
 
-        def work(session: Session) -> FindingTold:
-            model, record = at.model(session, caller, Scope.MODELS, key, form.version or "")
+        def work(ctx: Context) -> FindingTold:
+            model, record = at.model(ctx, caller, Scope.MODELS, key, form.version or "")
             request = FileFinding(
                 model_id=model.id,
                 version_id=record.id if record else None,
                 words=form.words,
                 severity=form.severity,
-                owner_id=find_person_ids(session, [form.owner], "owner")[0] if form.owner else None,
+                owner_id=find_person_ids(ctx.session, [form.owner], "owner")[0]
+                if form.owner
+                else None,
                 due=form.due,
             )
-            return FindingTold(
-                id=findings.file_finding(deps.context(session, caller.actor), request)
-            )
+            return FindingTold(id=findings.file_finding(ctx, request))
 
-        return deps.db.run(with_refusals(work))
+        return at.act(caller, work)

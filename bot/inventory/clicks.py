@@ -1,16 +1,16 @@
 """What clicks, windows and programs have in common: looking at a model, and steps that may be a request."""
 
-from sqlalchemy.orm import Session
+from datetime import date
 
 from bot.deps import Deps
-from bot.slack.interactions import ModelRef, ModelWindow, Place
-from bot.slack.requests import Click
+from bot.slack.interactions import ModelRef, ModelWindow
+from bot.slack.requests import Click, Interaction
 from workflows import permissions
-from workflows.actors import Actor
 from workflows.approvals import reads as approval_reads
 from workflows.approvals import submission
 from workflows.approvals.forms import SubmitRequest
 from workflows.budgets import service as budgets
+from workflows.context import Context
 from workflows.evidence.records import Item
 from workflows.inventory import model_approval, reads, rules, transitions
 from workflows.inventory import permissions as inventory_permissions
@@ -47,28 +47,33 @@ def prefilled(deps: Deps, model: ModelCard) -> tuple[registry.Found | None, Item
     return seen, items.get("performance_report")
 
 
+def read_today(deps: Deps) -> date:
+    """The organisation's day."""
+    with deps.begin_read() as ctx:
+        return reads.today_of(ctx.policy, ctx.now)
+
+
 def takes_files(deps: Deps) -> bool:
     """Whether mlgov may read files that people put into its windows."""
     return "files:read" in deps.team.scopes
 
 
 def load_model(
-    deps: Deps, actor: Actor, model_id: int, version_id: int | None = None
+    on: Interaction, model_id: int, version_id: int | None = None
 ) -> tuple[ModelCard, str]:
     """A model before somebody who sees it, and what its project spent."""
-    with deps.db.read() as session:
-        reads.require_sight(deps.context(session, actor), model_id)
-        now = deps.now(session)
-        model = reads.load_card(deps.context(session, actor, now=now), model_id, version_id)
-        return model, spend(session, deps, actor, model)
+    with on.begin_read() as ctx:
+        reads.require_sight(ctx, model_id)
+        model = reads.load_card(ctx, model_id, version_id)
+        return model, _describe_spend(ctx, model)
 
 
-def spend(session: Session, deps: Deps, actor: Actor, model: ModelCard) -> str:
+def _describe_spend(ctx: Context, model: ModelCard) -> str:
     """What the model's project spent of its budgets, in a line; empty for who sees the model and not its project."""
     project_id = model.model.project_id
-    if project_id is None or not permissions.sees_project(deps.context(session, actor), project_id):
+    if project_id is None or not permissions.sees_project(ctx, project_id):
         return ""
-    burns = budgets.burns_by_project(deps.context(session), [project_id])
+    burns = budgets.burns_by_project(ctx, [project_id])
     amounts = [
         spent(burn.spent, burn.amount, burn.currency, burn.basis.value)
         for burn in burns.get(project_id, [])[:2]
@@ -76,27 +81,22 @@ def spend(session: Session, deps: Deps, actor: Actor, model: ModelCard) -> str:
     return f"Its project spent {'; '.join(amounts)}" if amounts else "Its project has no budget"
 
 
-def take_step(deps: Deps, actor: Actor, form: TakeStep, clicked: Place) -> str:
+def take_step(ctx: Context, form: TakeStep) -> str:
     """Take a step, or ask for approval where the step is a request; a sentence (not escaped). Raises GovernanceError."""
-
-    def work(session: Session) -> str:
-        ctx = deps.context(session, actor, card=clicked)
-        if form.verb != rules.PASS:
-            return transitions.take_step(ctx, form)
-        request = submission.submit_request(
-            ctx,
-            SubmitRequest(
-                gate=model_approval.GATE,
-                subject_type=model_approval.TYPE,
-                form=AskApproval(version_id=form.version_id, revision=form.revision),
-                reason=form.reason,
-                request_key=form.request_key,
-            ),
-        )
-        card = approval_reads.card(ctx, request)
-        if card.state.value == "approved":
-            return f"Approved by rule: request #{request}. {card.words.done}."
-        many = counted(card.round.quorum, "person", "people")
-        return f"Asked: request #{request} waits for {card.round.name}, {many}."
-
-    return deps.db.run(work)
+    if form.verb != rules.PASS:
+        return transitions.take_step(ctx, form)
+    request = submission.submit_request(
+        ctx,
+        SubmitRequest(
+            gate=model_approval.GATE,
+            subject_type=model_approval.TYPE,
+            form=AskApproval(version_id=form.version_id, revision=form.revision),
+            reason=form.reason,
+            request_key=form.request_key,
+        ),
+    )
+    card = approval_reads.card(ctx, request)
+    if card.state.value == "approved":
+        return f"Approved by rule: request #{request}. {card.words.done}."
+    many = counted(card.round.quorum, "person", "people")
+    return f"Asked: request #{request} waits for {card.round.name}, {many}."

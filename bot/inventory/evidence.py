@@ -48,16 +48,15 @@ def offer_file(event: FileShared) -> Reply:
     with deps.readers.file() as reading:
         fetched = files.fetch(deps, event.file_id, owner=actor.slack_id)
         content = _understand(reading, fetched.name, fetched.data)
-    shared_file = deps.db.run(
-        lambda session: service.keep_file(
-            deps.context(session, actor),
-            slack_id=fetched.id,
-            name=fetched.name,
-            data_size=len(fetched.data),
-            sha256=fetched.sha256,
-            permalink=fetched.permalink,
-            content=content,
-        )
+    shared_file = deps.act(
+        actor,
+        service.keep_file,
+        slack_id=fetched.id,
+        name=fetched.name,
+        data_size=len(fetched.data),
+        sha256=fetched.sha256,
+        permalink=fetched.permalink,
+        content=content,
     )
     return Private(f"{shared_file.name}: which evidence is it?", _offer(shared_file))
 
@@ -97,10 +96,9 @@ def _size(number: int) -> str:
 
 def open_shared(click: Click, file: FileRef) -> Reply:
     """Which model version is it for?"""
-    deps = click.deps
-    with deps.db.read() as session:
-        shared_file = service.find_file(session, click.actor, file.file_id)
-        if not reads.list_models(deps.context(session, click.actor)):
+    with click.begin_read() as ctx:
+        shared_file = service.find_file(ctx.session, click.actor, file.file_id)
+        if not reads.list_models(ctx):
             raise NotAllowed(
                 "You see no model that it could be for. `/mlgov models` registers one."
             )
@@ -112,7 +110,7 @@ def pick_version(click: Click, ref: VersionRef) -> Reply:
     deps = click.deps
     with deps.db.read() as session:
         file = service.find_file(session, click.actor, FileRef.read(click.metadata).file_id)
-    card, _ = clicks.load_model(deps, click.actor, ref.model_id, ref.version_id)
+    card, _ = clicks.load_model(click, ref.model_id, ref.version_id)
     version = card.version
     if version is None:
         raise ref.refusal()
@@ -205,8 +203,7 @@ def _columns(submission: Submission) -> Columns:
 
 def search_versions(search: Search) -> Sequence[tuple[str, str]]:
     """Versions in sight whose evidence can change, by the words of their model."""
-    with search.deps.db.read() as session:
-        shared_file = reads.list_models(search.deps.context(session, search.actor), search.query)
+    shared_file = search.read(reads.list_models, search.query)
     return [
         (
             VersionRef(model.id, one.id).text,
@@ -221,19 +218,17 @@ def search_versions(search: Search) -> Sequence[tuple[str, str]]:
 def search_models(search: Search) -> Sequence[tuple[str, str]]:
     """Models in sight, but the one that the window is about."""
     own = ModelRef.read(search.metadata).model_id
-    with search.deps.db.read() as session:
-        shared_file = reads.list_models(search.deps.context(session, search.actor), search.query)
+    shared_file = search.read(reads.list_models, search.query)
     return [(one.key, one.name) for one in shared_file if one.id != own]
 
 
 def search_projects(search: Search) -> Sequence[tuple[str, str]]:
     """Projects that a model may be put to, by key and name, that have the words; the actor's own first."""
     actor = search.actor
-    with search.deps.db.read() as session:
-        ctx = search.deps.context(session, actor)
-        mine = projects.list_for(session, actor)
+    with search.begin_read() as ctx:
+        mine = projects.list_for(ctx.session, actor)
         every = (
-            projects.list_all(session, actor)
+            projects.list_all(ctx.session, actor)
             if reads.sees_all(ctx)
             else status.list_seen_projects(ctx)
         )

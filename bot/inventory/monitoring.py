@@ -73,10 +73,10 @@ class Watch:
     def read_due(self) -> int:
         """Ask for what is due; how many readings were kept."""
         deps = self._deps
-        with deps.db.read() as session:
-            if holding.is_held(session):
+        with deps.begin_read() as ctx:
+            if holding.is_held(ctx.session):
                 return 0
-            wanted = monitoring.list_due_measures(deps.context(session))
+            wanted = monitoring.list_due_measures(ctx)
         clock = time.monotonic()
         wanted = [one for one in wanted if self._waits.get(one.metric_id, 0.0) <= clock]
         kept, trouble = 0, ""

@@ -45,9 +45,9 @@ def register_sending(router: Router) -> None:
 def read_file(click: Click, evidence: EvidenceRef) -> Reply:
     """Somebody who looks at evidence wants the file that it is: it comes to their direct conversation, if it is still the same."""
     deps = click.deps
-    with deps.db.read() as session:
-        item = inventory_evidence.find_item(deps.context(session, click.actor), evidence.item_id)
-        producer = people.actor(session, item.producer_id or "")
+    with click.begin_read() as ctx:
+        item = inventory_evidence.find_item(ctx, evidence.item_id)
+        producer = people.actor(ctx.session, item.producer_id or "")
     file_id = words.file_of(item)
     if file_id is None:
         raise InvalidInput("This item is no file in Slack: its link leads to it.")
@@ -81,8 +81,7 @@ def model_card(click: Click, ref: VersionRef) -> Reply:
     deps, (card, name) = click.deps, _load(click, ref)
 
     def make() -> bytes:
-        with deps.db.read() as session:
-            today = reads.today_of(deps.policy, deps.now(session))
+        today = clicks.read_today(deps)
         built = inventory_evidence.build_card(card, deps.policy, today)
         return documents.card_html(
             built, organisation=deps.policy.organisation.name, today=today
@@ -94,14 +93,13 @@ def model_card(click: Click, ref: VersionRef) -> Reply:
 
 def pack(click: Click, ref: VersionRef) -> Reply:
     """Everything that an auditor asks about a version, as a page that stands alone."""
-    deps, (card, name) = click.deps, _load(click, ref)
+    card, name = _load(click, ref)
     version = card.version
     if version is None:
         raise ref.refusal()
 
     def make() -> bytes:
-        with deps.db.read() as session:
-            made = packs.make_pack(deps.context(session, click.actor), version.id)
+        made = click.read(packs.make_pack, version.id)
         return documents.pack_html(made).encode()
 
     named = words.model_name(card.model, version)
@@ -114,7 +112,7 @@ def pack(click: Click, ref: VersionRef) -> Reply:
 
 def _load(click: Click, ref: VersionRef) -> tuple[ModelCard, str]:
     """What the button is about, and how its file is called."""
-    card, _ = load_model(click.deps, click.actor, ref.model_id, ref.version_id)
+    card, _ = load_model(click, ref.model_id, ref.version_id)
     return card, "-".join([card.model.key, *([card.version.version] if card.version else [])])
 
 
@@ -156,11 +154,9 @@ def register(router: Router) -> None:
 def models(command: Command) -> Reply:
     """The models that I see, or those that a word fits."""
     deps, asked = command.deps, " ".join(command.words)
-    with deps.db.read() as session:
-        card, counts = reads.list_first_models(
-            deps.context(session, command.actor), asked, order=cards.ORDER, most=cards.MOST
-        )
-        today = reads.today_of(deps.policy, deps.now(session))
+    with command.begin_read() as ctx:
+        card, counts = reads.list_first_models(ctx, asked, order=cards.ORDER, most=cards.MOST)
+        today = reads.today_of(deps.policy, ctx.now)
     return cards.list_reply(card, counts, asked, today)
 
 
@@ -169,19 +165,17 @@ def model(command: Command) -> Reply:
     if not command.words:
         return models(command)
     deps = command.deps
-    with deps.db.read() as session:
-        found, version = reads.find_model(
-            deps.context(session, command.actor), " ".join(command.words)
-        )
-        today = reads.today_of(deps.policy, deps.now(session))
-    card, spend = clicks.load_model(deps, command.actor, found.id, version.id if version else None)
+    with command.begin_read() as ctx:
+        found, version = reads.find_model(ctx, " ".join(command.words))
+        today = reads.today_of(deps.policy, ctx.now)
+    card, spend = clicks.load_model(command, found.id, version.id if version else None)
     return Private(
         words.headline(card.model, card.version), cards.card_blocks(card, deps.policy, today, spend)
     )
 
 
 def _details(click: Click, ref: VersionRef | ModelRef, sentence: str = "") -> Reply:
-    view = submissions.details(click.deps, click.actor, ref.model_id, ref.version_id, sentence)
+    view = submissions.details(click, ref.model_id, ref.version_id, sentence)
     return click.window(view.view, view.pictures)
 
 
@@ -229,7 +223,7 @@ def more(click: Click, at: ModelRef) -> Reply:
 
 
 def _load_card(click: Click, at: ModelRef) -> ModelCard:
-    return clicks.load_model(click.deps, click.actor, at.model_id, at.version_id)[0]
+    return clicks.load_model(click, at.model_id, at.version_id)[0]
 
 
 def _open_step(click: Click, at: ModelRef) -> Reply:
@@ -254,11 +248,9 @@ def _route(click: Click, card: ModelCard) -> str:
         raise InvalidInput(
             "The policy has no gate `model_approval`, so nobody could decide. An administrator can add it to governance.yml."
         )
-    with deps.db.read() as session:
-        people = model_approval.MODEL_APPROVAL.people(session, card.version.id)
-        route = submission.preview_route(
-            deps.context(session, click.actor), model_approval.GATE, people
-        )
+    with click.begin_read() as ctx:
+        people = model_approval.MODEL_APPROVAL.people(ctx.session, card.version.id)
+        route = submission.preview_route(ctx, model_approval.GATE, people)
     return slack_windows.describe_route(route)
 
 
@@ -316,8 +308,7 @@ def _look(click: Click, at: ModelRef) -> Reply:
     card, deps = _load_card(click, at), click.deps
     if not card.can_accept:
         return Private("There is no evidence left for you to look at.")
-    with deps.db.read() as session:
-        today = reads.today_of(deps.policy, deps.now(session))
+    today = clicks.read_today(deps)
     drawn = cards.draw_pictures(card.can_accept)
     view = evidence_windows.look(
         card.can_accept, deps.policy, today, drawn, clicks.remember(at, click)
@@ -327,8 +318,7 @@ def _look(click: Click, at: ModelRef) -> Reply:
 
 def _waive(click: Click, at: ModelRef) -> Reply:
     deps = click.deps
-    with deps.db.read() as session:
-        today = reads.today_of(deps.policy, deps.now(session))
+    today = clicks.read_today(deps)
     return click.window(
         evidence_windows.waive(
             _load_card(click, at), deps.policy, today, clicks.remember(at, click)
@@ -345,12 +335,12 @@ def _finding(click: Click, at: ModelRef) -> Reply:
 def open_settle(click: Click, ref: FindingRef) -> Reply:
     """What becomes of a finding."""
     deps = click.deps
-    with deps.db.read() as session:
-        finding = reads.find_finding(session, ref.finding_id)
-        today = reads.today_of(deps.policy, deps.now(session))
+    with click.begin_read() as ctx:
+        finding = reads.find_finding(ctx.session, ref.finding_id)
+        today = reads.today_of(deps.policy, ctx.now)
         if finding is None:
             raise reads.out_of_sight()
-        reads.require_sight(deps.context(session, click.actor), finding.model_id)
+        reads.require_sight(ctx, finding.model_id)
     at = ModelRef("settle", finding.model_id, ref.revision, None, ref.finding_id)
     return click.window(
         finding_windows.settle_window(finding, today, metadata=clicks.remember(at, click))
@@ -359,16 +349,14 @@ def open_settle(click: Click, ref: FindingRef) -> Reply:
 
 def _review(click: Click, at: ModelRef) -> Reply:
     deps, card = click.deps, _load_card(click, at)
-    with deps.db.read() as session:
-        today = reads.today_of(deps.policy, deps.now(session))
+    today = clicks.read_today(deps)
     window = ReviewWindow(**{**vars(at), "card": click.card, "due": card.model.next_review})
     return click.window(finding_windows.review_window(card.model, today, window.text))
 
 
 def _card(click: Click, at: ModelRef) -> Reply:
     found, deps = _load_card(click, at), click.deps
-    with deps.db.read() as session:
-        today = reads.today_of(deps.policy, deps.now(session))
+    today = clicks.read_today(deps)
     card = inventory_evidence.build_card(found, deps.policy, today)
     ref = VersionRef(found.model.id, found.version.id if found.version else None)
     return click.window(evidence_windows.model_card(card, ref))

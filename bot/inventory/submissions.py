@@ -1,13 +1,9 @@
 """The windows of models, sent: what was entered becomes a change, or a sentence under its field."""
 
 import hashlib
-from collections.abc import Callable
-from typing import Any
 
 from pydantic import ValidationError
-from sqlalchemy.orm import Session
 
-from bot.deps import Deps
 from bot.inventory import cards, clicks
 from bot.inventory import evidence as inventory_evidence
 from bot.inventory import windows as inventory_windows
@@ -23,8 +19,8 @@ from bot.slack.interactions import (
     Ticked,
 )
 from bot.slack.replies import FieldErrors, Reply, Show
-from bot.slack.requests import Router, Submission
-from workflows.actors import Actor
+from bot.slack.requests import Interaction, Router, Submission
+from workflows.context import Context
 from workflows.errors import InvalidInput
 from workflows.evidence import fairness
 from workflows.evidence.forms import Measure, SubmitEvidence, Watched
@@ -44,13 +40,11 @@ from workflows.people import service as people
 # --- What was entered into a window of models, and what stands there afterwards
 
 
-def details(
-    deps: Deps, actor: Actor, model_id: int, version_id: int | None, sentence: str = ""
-) -> Show:
+def details(on: Interaction, model_id: int, version_id: int | None, sentence: str = "") -> Show:
     """The window with everything about a model; `sentence` says what just happened."""
-    card, spend = clicks.load_model(deps, actor, model_id, version_id)
-    with deps.db.read() as session:
-        today = reads.today_of(deps.policy, deps.now(session))
+    deps = on.deps
+    card, spend = clicks.load_model(on, model_id, version_id)
+    today = clicks.read_today(deps)
     seen, _ = clicks.prefilled(deps, card)
     drawn = cards.draw_pictures(card.evidence.values())
     return Show(
@@ -61,12 +55,12 @@ def details(
     )
 
 
-def person_id(session: Session, submission: Submission, block: str) -> str | None:
-    """The person id of who was picked."""
+def find_picked(ctx: Context, submission: Submission, block: str) -> str | None:
+    """The person id of who was picked. Raises InvalidInput for somebody unknown."""
     picked = submission.text(block)
     if not picked:
         return None
-    person = people.find_by_slack_id(session, submission.deps.team.org_key, picked)
+    person = people.find_by_slack_id(ctx.session, ctx.org, picked)
     if person is None:
         raise InvalidInput("Choose somebody else: mlgov does not know that person.", field=block)
     return person.id
@@ -74,12 +68,7 @@ def person_id(session: Session, submission: Submission, block: str) -> str | Non
 
 def confirm(submission: Submission, ref: ModelRef, sentence: str) -> Reply:
     """The window with everything, and what was done."""
-    return details(submission.deps, submission.actor, ref.model_id, ref.version_id, sentence)
-
-
-def run(submission: Submission, work: Callable[[Session], Any]) -> Any:
-    """Carry it out in a transaction of its own, with what it returns."""
-    return submission.deps.db.run(work)
+    return details(submission, ref.model_id, ref.version_id, sentence)
 
 
 # --- The windows of models, sent
@@ -105,68 +94,60 @@ def new(submission: Submission, window: RegisterWindow) -> Reply:
     deps = submission.deps
     is_sealed = windows.is_sealed(deps, submission.actor, window.channel, window.seal)
 
-    def work(session: Session) -> int:
+    def work(ctx: Context) -> int:
         form = submission.form(
             RegisterModel,
             {
                 "key": slug(submission.text(inventory_windows.NAME)),
-                "owner_id": person_id(session, submission, inventory_windows.OWNER),
+                "owner_id": find_picked(ctx, submission, inventory_windows.OWNER),
                 "request_key": submission.key,
             },
         )
         return service.register_model(
-            deps.context(session, submission.actor),
+            ctx,
             form,
             channel=window.channel if is_sealed else "",
         )
 
-    model_id = run(submission, work)
-    return details(deps, submission.actor, model_id, None, "Registered.")
+    model_id = submission.act(work)
+    return details(submission, model_id, None, "Registered.")
 
 
 def describe(submission: Submission, at: ModelWindow) -> Reply:
     """What describes a model, anew."""
-    deps = submission.deps
 
-    def work(session: Session) -> None:
-        reads.require_sight(deps.context(session, submission.actor), at.model_id)
+    def work(ctx: Context) -> None:
+        reads.require_sight(ctx, at.model_id)
         form = submission.form(
             RegisterModel,
             {
-                "key": reads.load_model(session, at.model_id).key,
-                "owner_id": person_id(session, submission, inventory_windows.OWNER),
+                "key": reads.load_model(ctx.session, at.model_id).key,
+                "owner_id": find_picked(ctx, submission, inventory_windows.OWNER),
                 "data_sources": submission.listed(inventory_windows.DATA),
                 "affects_people": submission.values.get(inventory_windows.PEOPLE) == "yes",
                 "request_key": submission.key,
             },
         )
         service.edit_model(
-            deps.context(session, submission.actor, card=at.card),
+            ctx,
             at.model_id,
             at.model_revision,
             form,
         )
 
-    run(submission, work)
+    submission.act(work)
     return confirm(submission, at, "Kept.")
 
 
 def assess(submission: Submission, at: ModelWindow) -> Reply:
     """How material it is."""
-    deps = submission.deps
     form = submission.form(AssessTier, {"model_id": at.model_id, "revision": at.model_revision})
-    tier = run(
-        submission,
-        lambda session: service.assess_tier(
-            deps.context(session, submission.actor, card=at.card), form
-        ),
-    )
+    tier = submission.act(service.assess_tier, form)
     return confirm(submission, at, f"It is tier {tier}.")
 
 
 def version(submission: Submission, at: ModelWindow) -> Reply:
     """A version, in development."""
-    deps = submission.deps
     prompt = submission.text(inventory_windows.PROMPT)
     base = submission.text(inventory_windows.BASE)
     generative = (
@@ -179,8 +160,8 @@ def version(submission: Submission, at: ModelWindow) -> Reply:
         else None
     )
 
-    def work(session: Session) -> int:
-        maker = person_id(session, submission, inventory_windows.DEVELOPER)
+    def work(ctx: Context) -> int:
+        maker = find_picked(ctx, submission, inventory_windows.DEVELOPER)
         form = submission.form(
             AddVersion,
             {
@@ -190,33 +171,27 @@ def version(submission: Submission, at: ModelWindow) -> Reply:
                 "developers": (maker,) if maker else (),
             },
         )
-        return service.add_version(deps.context(session, submission.actor, card=at.card), form)
+        return service.add_version(ctx, form)
 
-    version_id = run(submission, work)
-    return details(deps, submission.actor, at.model_id, version_id, "It is in development.")
+    version_id = submission.act(work)
+    return details(submission, at.model_id, version_id, "It is in development.")
 
 
 def classify(submission: Submission, at: ClassifyWindow) -> Reply:
     """It is no model, or one after all."""
-    deps = submission.deps
-    run(
-        submission,
-        lambda session: service.classify_entry(
-            deps.context(session, submission.actor, card=at.card),
-            at.model_id,
-            at.model_revision,
-            is_model=at.is_model,
-            reason=submission.text(inventory_windows.REASON),
-        ),
+    submission.act(
+        service.classify_entry,
+        at.model_id,
+        at.model_revision,
+        is_model=at.is_model,
+        reason=submission.text(inventory_windows.REASON),
     )
     return confirm(submission, at, "Kept.")
 
 
 def step(submission: Submission, at: ModelWindow) -> Reply:
     """A step, or the request that it is."""
-    deps = submission.deps
-    with deps.db.read() as session:
-        validator = person_id(session, submission, inventory_windows.VALIDATOR)
+    validator = submission.read(find_picked, submission, inventory_windows.VALIDATOR)
     form = submission.form(
         TakeStep,
         {
@@ -227,7 +202,7 @@ def step(submission: Submission, at: ModelWindow) -> Reply:
             "request_key": submission.key,
         },
     )
-    sentence = clicks.take_step(deps, submission.actor, form, at.card)
+    sentence = submission.act(clicks.take_step, form)
     return confirm(submission, at, sentence)
 
 
@@ -246,26 +221,24 @@ def register_findings(router: Router) -> None:
 
 def finding(submission: Submission, at: ModelWindow) -> Reply:
     """Something wrong."""
-    deps = submission.deps
 
-    def work(session: Session) -> int:
+    def work(ctx: Context) -> int:
         form = submission.form(
             FileFinding,
             {
                 "model_id": at.model_id,
                 "version_id": at.version_id,
-                "owner_id": person_id(session, submission, inventory_windows.OWNER),
+                "owner_id": find_picked(ctx, submission, inventory_windows.OWNER),
             },
         )
-        return findings.file_finding(deps.context(session, submission.actor, card=at.card), form)
+        return findings.file_finding(ctx, form)
 
-    run(submission, work)
+    submission.act(work)
     return confirm(submission, at, "Filed. Who mends it is told.")
 
 
 def settle(submission: Submission, at: ModelWindow) -> Reply:
     """What becomes of a finding."""
-    deps = submission.deps
     form = submission.form(
         SettleFinding,
         {
@@ -274,29 +247,20 @@ def settle(submission: Submission, at: ModelWindow) -> Reply:
             "how": submission.values.get(inventory_windows.HOW) or "progress",
         },
     )
-    sentence = run(
-        submission,
-        lambda session: findings.settle_finding(
-            deps.context(session, submission.actor, card=at.card), form
-        ),
-    )
-    return details(deps, submission.actor, at.model_id, None, sentence)
+    sentence = submission.act(findings.settle_finding, form)
+    return details(submission, at.model_id, None, sentence)
 
 
 def review(submission: Submission, at: ReviewWindow) -> Reply:
     """A review that was done."""
-    deps = submission.deps
     due = at.due
     if due is None:
         raise InvalidInput(WINDOW_UNREADABLE)
-    sentence = run(
-        submission,
-        lambda session: findings.record_review(
-            deps.context(session, submission.actor, card=at.card),
-            at.model_id,
-            due,
-            words=submission.text(inventory_windows.WORD),
-        ),
+    sentence = submission.act(
+        findings.record_review,
+        at.model_id,
+        due,
+        words=submission.text(inventory_windows.WORD),
     )
     return confirm(submission, at, sentence)
 
@@ -332,10 +296,8 @@ def evidence(submission: Submission, at: EvidenceWindow) -> Reply:
             str(error) if not isinstance(error, ValidationError) else str(error.errors()[0]["msg"])
         )
         return FieldErrors({inventory_windows.METRICS: f"{words[:1].upper()}{words[1:]}."})
-    with deps.db.read() as session:
-        inventory_evidence_.require_may_hand_in(
-            deps.context(session, submission.actor), at.version_id or 0, type_
-        )
+    with submission.begin_read() as ctx:
+        inventory_evidence_.require_may_hand_in(ctx, at.version_id or 0, type_)
     link = submission.text(inventory_windows.URI)
     form = submission.form(
         SubmitEvidence,
@@ -349,21 +311,17 @@ def evidence(submission: Submission, at: EvidenceWindow) -> Reply:
     )
     if form.fairness is not None:
         fairness.load_metrics()
-    run(
-        submission,
-        lambda session: inventory_evidence_.submit_evidence(
-            deps.context(session, submission.actor, card=at.card),
-            at.version_id or 0,
-            form,
-            submission.key,
-        ),
+    submission.act(
+        inventory_evidence_.submit_evidence,
+        at.version_id or 0,
+        form,
+        submission.key,
     )
     return confirm(submission, at, f"Handed in: {deps.policy.evidence.words(type_)}.")
 
 
 def look(submission: Submission, at: ModelWindow) -> Reply:
     """Evidence accepted or rejected, all that was ticked at once."""
-    deps = submission.deps
     boxes = [
         block["block_id"]
         for block in submission.view["blocks"]
@@ -380,14 +338,11 @@ def look(submission: Submission, at: ModelWindow) -> Reply:
         return FieldErrors({boxes[0]: "Tick what you looked at, or close the window."})
     chosen = [(box.id, box.revision) for box in ticked]
     accept = submission.values.get(inventory_windows.VERDICT) != "reject"
-    run(
-        submission,
-        lambda session: inventory_evidence_.decide_evidence(
-            deps.context(session, submission.actor, card=at.card),
-            chosen,
-            accept=accept,
-            word=submission.text(inventory_windows.WORD),
-        ),
+    submission.act(
+        inventory_evidence_.decide_evidence,
+        chosen,
+        accept=accept,
+        word=submission.text(inventory_windows.WORD),
     )
     many = f"{len(chosen)} item{'s' if len(chosen) != 1 else ''}"
     return confirm(submission, at, f"{many} {'accepted' if accept else 'rejected'}.")
@@ -395,18 +350,14 @@ def look(submission: Submission, at: ModelWindow) -> Reply:
 
 def waive(submission: Submission, at: ModelWindow) -> Reply:
     """A waiver, with its end."""
-    deps = submission.deps
     until = submission.day(inventory_windows.UNTIL)
     if until is None:
         return FieldErrors({inventory_windows.UNTIL: "Choose a day."})
-    run(
-        submission,
-        lambda session: inventory_evidence_.waive_evidence(
-            deps.context(session, submission.actor, card=at.card),
-            at.version_id or 0,
-            str(submission.values[inventory_windows.TYPE]),
-            reason=submission.text(inventory_windows.REASON),
-            until=until,
-        ),
+    submission.act(
+        inventory_evidence_.waive_evidence,
+        at.version_id or 0,
+        str(submission.values[inventory_windows.TYPE]),
+        reason=submission.text(inventory_windows.REASON),
+        until=until,
     )
     return confirm(submission, at, "Waived; it is shown as waived, with your name.")

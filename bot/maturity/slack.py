@@ -17,6 +17,7 @@ from bot.slack.interactions import (
 from bot.slack.replies import Done, Open, Private, Reply, Show
 from bot.slack.requests import Click, Command, Router, Submission
 from workflows import maturity_actions
+from workflows.actors import SYSTEM
 from workflows.errors import InvalidInput, NotAllowed
 from workflows.maturity import service
 from workflows.maturity.forms import GiveAnswer, SetTargets, Skip, WriteNote
@@ -25,9 +26,7 @@ from workflows.maturity.records import CycleResult, CycleStatus, MyCheckIn
 
 def plan(command: Command, unit: str) -> Reply:
     """Whom a check-in would ask, with the button that starts it."""
-    deps = command.deps
-    with deps.db.read() as session:
-        draft = service.plan_check_in(deps.context(session, command.actor), unit or None)
+    draft = command.read(service.plan_check_in, unit or None)
     return Private(
         f"This asks {draft.people} people", windows.plan(draft, draft.business_unit or "")
     )
@@ -36,9 +35,7 @@ def plan(command: Command, unit: str) -> Reply:
 def start(click: Click, ref: UnitRef) -> Reply:
     """A leader has seen whom it asks, and starts it."""
     deps = click.deps
-    cycle_id = deps.db.run(
-        lambda session: service.start_check_in(deps.context(session, click.actor), ref.unit)
-    )
+    cycle_id = click.act(service.start_check_in, ref.unit)
     (draft,) = [one for one in open_now(deps) if one.cycle_id == cycle_id]
     text = f"Started: {draft.invited} people are invited, each in their own working hours, {messages.until(draft.closes_at)}."
     return Private(text, [blocks.section(text)])
@@ -46,14 +43,14 @@ def start(click: Click, ref: UnitRef) -> Reply:
 
 def open_now(deps: Deps) -> list[CycleStatus]:
     """How the open ones go: what is told of it is kept, so this writes."""
-    return deps.db.run(lambda session: service.list_open_cycles(deps.context(session)))
+    return deps.act(SYSTEM, service.list_open_cycles)
 
 
 def open_cycles(command: Command) -> Reply:
     """The check-ins that are open, for leaders."""
     deps = command.deps
-    with deps.db.read() as session:
-        if not service.has_role(deps.context(session, command.actor), service.LEADER):
+    with command.begin_read() as ctx:
+        if not service.has_role(ctx, service.LEADER):
             raise NotAllowed(
                 "Closing a check-in is for leaders, whom an administrator names in governance.yml. `/mlgov maturity` shows yours."
             )
@@ -71,9 +68,7 @@ def close(click: Click, ref: CycleRef) -> Reply:
     """Close a check-in before its time."""
     cycle_id = ref.cycle_id
     deps = click.deps
-    deps.db.run(
-        lambda session: service.close_check_in(deps.context(session, click.actor), cycle_id)
-    )
+    click.act(service.close_check_in, cycle_id)
     with deps.db.read() as session:
         draft = service.find_of_cycle(session, cycle_id)
     return _show_result(draft) if draft else Private("The check-in is closed.")
@@ -81,10 +76,7 @@ def close(click: Click, ref: CycleRef) -> Reply:
 
 def early(click: Click, ref: CycleRef) -> Reply:
     """What it would find by now."""
-    deps = click.deps
-    draft = deps.db.run(
-        lambda session: service.tell_early(deps.context(session, click.actor), ref.cycle_id)
-    )
+    draft = click.act(service.tell_early, ref.cycle_id)
     return _show_result(draft)
 
 
@@ -96,42 +88,34 @@ def _show_result(draft: CycleResult) -> Private:
 def details(click: Click, ref: CycleRef) -> Reply:
     """Everything that is told of a result, for who may see it or has its card before them."""
     cycle_id = ref.cycle_id
-    deps = click.deps
-    with deps.db.read() as session:
-        draft = service.load_result(
-            deps.context(session, click.actor), cycle_id, clicked=click.card
-        )
-        with_single = service.shows_single(deps.context(session, click.actor), cycle_id)
+    with click.begin_read() as ctx:
+        draft = service.load_result(ctx, cycle_id)
+        with_single = service.shows_single(ctx, cycle_id)
     return Open(windows.details(draft, with_single=with_single))
 
 
 def single(click: Click, ref: CycleRef) -> Reply:
     """Single answers, for an assessor."""
     cycle_id = ref.cycle_id
-    deps = click.deps
-    with deps.db.read() as session:
-        draft = service.list_single_answers(deps.context(session, click.actor), cycle_id)
-        result = service.find_of_cycle(session, cycle_id)
+    with click.begin_read() as ctx:
+        draft = service.list_single_answers(ctx, cycle_id)
+        result = service.find_of_cycle(ctx.session, cycle_id)
     return Open(windows.single(draft, messages.name(result) if result else ""))
 
 
 def targets(command: Command, unit: str) -> Reply:
     """What we aim for, and what is missing."""
-    deps = command.deps
-    with deps.db.read() as session:
-        draft = service.load_targets(
-            deps.context(session), service.resolve_unit(deps.context(session, command.actor), unit)
-        )
-        may_set = service.has_role(deps.context(session, command.actor), service.LEADER)
+    with command.begin_read() as ctx:
+        draft = service.load_targets(ctx, service.resolve_unit(ctx, unit))
+        may_set = service.has_role(ctx, service.LEADER)
     return Private("Targets", windows.targets(draft, may_set=may_set))
 
 
 def open_targets(click: Click, ref: UnitRef) -> Reply:
     """Choose what to aim for."""
-    deps = click.deps
-    with deps.db.read() as session:
-        service.require_leader(deps.context(session, click.actor), "maturity.set_targets")
-        draft = service.load_targets(deps.context(session), ref.unit)
+    with click.begin_read() as ctx:
+        service.require_leader(ctx, "maturity.set_targets")
+        draft = service.load_targets(ctx, ref.unit)
     return click.window(windows.set_targets(draft))
 
 
@@ -146,20 +130,16 @@ def keep_targets(submission: Submission, window: TargetsWindow) -> Reply:
             if value not in (None, windows.NONE)
         },
     )
-    deps = submission.deps
-    draft = deps.db.run(
-        lambda session: service.set_targets(deps.context(session, submission.actor), form)
-    )
+    draft = submission.act(service.set_targets, form)
     return Show(windows.targets_window(draft))
 
 
 def open_plan(click: Click, gap: GapRef) -> Reply:
     """Plan what is done about a statement that does not hold."""
-    deps = click.deps
-    with deps.db.read() as session:
-        now = deps.now(session)
-        service.require_leader(deps.context(session, click.actor), "maturity.plan_action")
-        draft = service.load_targets(deps.context(session, now=now), gap.unit or None)
+    with click.begin_read() as ctx:
+        now = ctx.now
+        service.require_leader(ctx, "maturity.plan_action")
+        draft = service.load_targets(ctx, gap.unit or None)
     missing = [each for one in draft.gaps for each in one.missing if each.id == gap.statement]
     if not missing:
         raise InvalidInput(
@@ -189,9 +169,7 @@ def keep_plan(submission: Submission, gap: GapRef) -> Reply:
             "request_key": submission.key,
         },
     )
-    draft = deps.db.run(
-        lambda session: maturity_actions.plan_action(deps.context(session, submission.actor), form)
-    )
+    draft = submission.act(maturity_actions.plan_action, form)
     return Show(windows.targets_window(draft))
 
 
@@ -236,8 +214,7 @@ def register(router: Router) -> None:
 
 
 def _load_own(on: Click | Submission, invitation_id: int) -> MyCheckIn:
-    with on.deps.db.read() as session:
-        return service.load_own(on.deps.context(session, on.actor), invitation_id)
+    return on.read(service.load_own, invitation_id)
 
 
 def _page(on: Click, part: CheckInPart) -> Block:
@@ -266,8 +243,7 @@ def answer(click: Click, picked: Picked) -> Reply:
         answer=picked.value,
         stamp=str(action.get("action_ts") or ""),
     )
-    deps = click.deps
-    deps.db.run(lambda session: service.give_answer(deps.context(session, click.actor), form))
+    click.act(service.give_answer, form)
     return Done()
 
 
@@ -281,12 +257,7 @@ def next_(submission: Submission, part: CheckInPart) -> Reply:
         for block in submission.view.get("blocks", ())
         if block.get("type") == "input"
     }
-    deps = submission.deps
-    check_in = deps.db.run(
-        lambda session: service.keep_window_answers(
-            deps.context(session, submission.actor), part.invitation_id, entered
-        )
-    )
+    check_in = submission.act(service.keep_window_answers, part.invitation_id, entered)
     if part.position + 1 < len(check_in.dimensions):
         return Show(windows.dimension(check_in, part.position + 1))
     return Show(windows.end(check_in))
@@ -312,10 +283,7 @@ def keep_note(submission: Submission, part: CheckInPart) -> Reply:
             "dimension": check_in.dimensions[part.position].key,
         },
     )
-    deps = submission.deps
-    after = deps.db.run(
-        lambda session: service.keep_note(deps.context(session, submission.actor), form)
-    )
+    after = submission.act(service.keep_note, form)
     return Show(windows.dimension(after, part.position))
 
 
@@ -330,10 +298,7 @@ def open_skip(click: Click, ref: CheckInRef) -> Reply:
 def skip(submission: Submission, ref: CheckInRef) -> Reply:
     """The reason was given."""
     form = submission.form(Skip, {"invitation_id": ref.invitation_id})
-    deps = submission.deps
-    deps.db.run(
-        lambda session: service.skip_check_in(deps.context(session, submission.actor), form)
-    )
+    submission.act(service.skip_check_in, form)
     return Done()
 
 
@@ -365,10 +330,10 @@ def maturity(command: Command) -> Reply:
 
 def _status(command: Command) -> Reply:
     deps = command.deps
-    with deps.db.read() as session:
-        own = service.find_own(deps.context(session, command.actor))
-        result = service.find_visible_result(deps.context(session, command.actor))
-        leads = service.has_role(deps.context(session, command.actor), service.LEADER)
+    with command.begin_read() as ctx:
+        own = service.find_own(ctx)
+        result = service.find_visible_result(ctx)
+        leads = service.has_role(ctx, service.LEADER)
     cycles = open_now(deps) if leads else []
     parts: list[list[Block]] = []
     drawn: tuple[Picture, ...] = ()
@@ -393,8 +358,7 @@ def _status(command: Command) -> Reply:
 
 
 def _answers(command: Command) -> Reply:
-    with command.deps.db.read() as session:
-        own = service.find_own(command.deps.context(session, command.actor))
+    own = command.read(service.find_own)
     if own is None:
         text = "You were not asked in a check-in yet, so there is nothing that you said."
         return Private(text, [blocks.section(text)])

@@ -4,9 +4,7 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date
-from typing import TypeVar
-
-from sqlalchemy.orm import Session
+from typing import Concatenate, ParamSpec, TypeVar
 
 from bot import freshness
 from bot.deps import Deps
@@ -50,6 +48,7 @@ from workflows.milestones.reschedule import RESCHEDULE
 from workflows.projects import reads as projects
 from workflows.projects.records import ProjectRecord
 
+A = ParamSpec("A")
 T = TypeVar("T")
 
 
@@ -64,24 +63,30 @@ def register_submissions(router: Router) -> None:
     router.submission(windows.SUBMIT_DROP, drop, MilestoneWindow)
 
 
-def run(deps: Deps, milestone_id: int, clicked: Place, work: Callable[[Session], T]) -> T:
-    """One transaction; when the milestone is not what was shown, its copies are drawn anew before the refusal is said."""
-    with shown_again(deps, milestone_id, clicked):
-        return deps.db.run(work)
+def _act(
+    on: Click | Submission,
+    milestone_id: int,
+    verb: Callable[Concatenate[Context, A], T],
+    *args: A.args,
+    **kwargs: A.kwargs,
+) -> T:
+    """Do it; when the milestone is not what was shown, its copies are drawn anew before the refusal is said."""
+    with _shown_again(on, milestone_id):
+        return on.act(verb, *args, **kwargs)
 
 
 @contextmanager
-def shown_again(deps: Deps, milestone_id: int, clicked: Place) -> Iterator[None]:
+def _shown_again(on: Click | Submission, milestone_id: int) -> Iterator[None]:
     """When the milestone is not what was shown, its copies are drawn anew before the refusal is said."""
     try:
         yield
     except Stale:
-        deps.db.run(
-            lambda session: service.refresh_milestone(
-                deps.context(session, card=clicked), milestone_id
-            )
-        )
+        on.act(_refresh, milestone_id)
         raise
+
+
+def _refresh(ctx: Context, milestone_id: int) -> None:
+    service.refresh_milestone(ctx.as_system(), milestone_id)
 
 
 def _confirm(card: Place, text: str) -> Reply:
@@ -120,11 +125,9 @@ def add(submission: Submission, window: AddWindow) -> Reply:
         },
     )
 
-    def work(session: Session) -> str:
-        now = deps.now(session)
-        id_ = service.add_milestone(deps.context(session, submission.actor, now=now), form)
-        record = reads.load_record(deps.context(session, now=now), id_)
-        today = reads.today_of(deps.policy, now)
+    def work(ctx: Context) -> str:
+        record = reads.load_record(ctx, service.add_milestone(ctx, form))
+        today = reads.today_of(ctx.policy, ctx.now)
         owner = record.owner
         is_mine = owner is not None and owner.id == submission.actor.id
         whose = (
@@ -134,7 +137,7 @@ def add(submission: Submission, window: AddWindow) -> Reply:
         )
         return f"Noted: {record.title}, {record.project}, {messages.due(record, today)}. {whose} before then."
 
-    return Private(deps.db.run(work))
+    return Private(submission.act(work))
 
     # --- changing
 
@@ -142,85 +145,75 @@ def add(submission: Submission, window: AddWindow) -> Reply:
 def _change(
     submission: Submission,
     window: MilestoneWindow,
-    act: Callable[[Context], None],
+    act: Callable[Concatenate[Context, int, A], None],
     sentence: str,
+    *args: A.args,
+    **entered: A.kwargs,
 ) -> Reply:
     """Change the milestone that the window was about."""
-    deps = submission.deps
-
-    def work(session: Session) -> None:
-        act(deps.context(session, submission.actor, card=window.card))
-
-    run(deps, window.milestone_id, window.card, work)
+    _act(submission, window.milestone_id, act, window.milestone_id, *args, **entered)
     return _confirm(window.card, sentence)
 
 
 def done(submission: Submission, window: MilestoneWindow) -> Reply:
     """It is met."""
     submission.require({windows.ON: PICK_DAY}, also={windows.PROOF: NO_PROOF})
-    proof, on = submission.text(windows.PROOF), submission.day(windows.ON)
     return _change(
         submission,
         window,
-        lambda ctx: service.complete(
-            ctx, window.milestone_id, revision=window.revision, proof=proof, on=on
-        ),
+        service.complete,
         "Noted: it is met. Reminders of it end here.",
+        revision=window.revision,
+        proof=submission.text(windows.PROOF),
+        on=submission.day(windows.ON),
     )
 
 
 def at_risk(submission: Submission, window: MilestoneWindow) -> Reply:
     """It may not be met in time."""
-    reason = submission.text(windows.REASON)
     return _change(
         submission,
         window,
-        lambda ctx: service.mark_at_risk(
-            ctx, window.milestone_id, revision=window.revision, reason=reason
-        ),
+        service.mark_at_risk,
         "Noted: it is at risk. Its day stays; reschedule to move it.",
+        revision=window.revision,
+        reason=submission.text(windows.REASON),
     )
 
 
 def drop(submission: Submission, window: MilestoneWindow) -> Reply:
     """It is not wanted any more."""
-    reason = submission.text(windows.REASON)
     return _change(
         submission,
         window,
-        lambda ctx: service.drop(ctx, window.milestone_id, revision=window.revision, reason=reason),
+        service.drop,
         "Dropped: it leaves every list and reminder.",
+        revision=window.revision,
+        reason=submission.text(windows.REASON),
     )
 
 
 def hand_over(submission: Submission, window: MilestoneWindow) -> Reply:
     """Somebody else answers for it."""
     submission.require({windows.TO: PICK_SOMEBODY})
-    to = _person(submission, windows.TO)
     return _change(
         submission,
         window,
-        lambda ctx: service.hand_over(ctx, window.milestone_id, revision=window.revision, to=to),
+        service.hand_over,
         "Handed over: the new owner is told in their working hours.",
+        revision=window.revision,
+        to=_person(submission, windows.TO),
     )
 
 
 def snooze(submission: Submission, window: MilestoneWindow) -> Reply:
     """This person's reminders of it wait."""
-    deps = submission.deps
     until = submission.day(windows.UNTIL)
     if until is None:
         raise InvalidInput(PICK_DAY, field=windows.UNTIL)
-
-    def work(session: Session) -> None:
-        service.snooze(
-            deps.context(session, submission.actor, card=window.card),
-            window.milestone_id,
-            until=until,
-        )
-
-    run(deps, window.milestone_id, window.card, work)
-    return _confirm(window.card, f"Snoozed until {blocks.day(until)}.")
+    return _change(
+        submission, window, service.snooze, f"Snoozed until {blocks.day(until)}.", until=until
+    )
 
 
 def new_day(submission: Submission, window: MilestoneWindow, no_reason: str) -> Reschedule:
@@ -241,41 +234,32 @@ def new_day(submission: Submission, window: MilestoneWindow, no_reason: str) -> 
 
 def reschedule(submission: Submission, window: MilestoneWindow) -> Reply:
     """Another day: at once, or asked for where the policy names a gate for a later one."""
-    milestone_id, deps = window.milestone_id, submission.deps
     reason = submission.text(windows.REASON)
     form = new_day(submission, window, NO_REASON)
 
-    def work(session: Session) -> str:
-        now = deps.now(session)
-        policy = deps.policy
-        service.require_may_change(
-            deps.context(session, submission.actor, card=window.card), milestone_id
-        )
-        record = reads.load_record(deps.context(session, now=now), milestone_id)
-        if service.is_decided_elsewhere(policy, record, form.new):
-            approval_id = approval_submission.submit_request(
-                deps.context(session, submission.actor, now=now),
-                SubmitRequest(
-                    gate=RESCHEDULE.gate,
-                    subject_type=service.TYPE,
-                    form=form,
-                    reason=reason,
-                    request_key=submission.key,
-                ),
+    def work(ctx: Context) -> str:
+        service.require_may_change(ctx, window.milestone_id)
+        record = reads.load_record(ctx, window.milestone_id)
+        if service.is_decided_elsewhere(ctx.policy, record, form.new):
+            request = SubmitRequest(
+                gate=RESCHEDULE.gate,
+                subject_type=service.TYPE,
+                form=form,
+                reason=reason,
+                request_key=submission.key,
             )
+            approval_id = approval_submission.submit_request(ctx, request)
             return f"Asked: request #{approval_id} waits for a decision. Until then the day stays."
-        service.reschedule(
-            deps.context(session, submission.actor, now=now, card=window.card), form, reason=reason
-        )
-        moved = reads.load_record(deps.context(session, now=now), milestone_id)
-        today = reads.today_of(policy, now)
+        service.reschedule(ctx, form, reason=reason)
+        moved = reads.load_record(ctx, window.milestone_id)
+        today = reads.today_of(ctx.policy, ctx.now)
         others = ", ".join(
             f"{one.title} to {messages.day(one.new, today)}" for one in moved.pushes[:5]
         )
         also = f" It moves {others}." if others else ""
         return f"Rescheduled to {messages.day(form.new, today)}.{also}"
 
-    return _confirm(window.card, run(deps, milestone_id, window.card, work))
+    return _confirm(window.card, _act(submission, window.milestone_id, work))
 
 
 # --- The window of another day
@@ -292,29 +276,22 @@ def register_rescheduling(router: Router) -> None:
 
 def open_change(click: Click, request: Request) -> Reply:
     """Open the window for a request that waits."""
-    deps = click.deps
-    with deps.db.read() as session:
-        now = deps.now(session)
-        card = editing.require_editable(
-            deps.context(session, click.actor, now=now, card=click.card), request.approval_id
-        )
-        milestone = _milestone(session, card, click)
+    with click.begin_read() as ctx:
+        card = editing.require_editable(ctx, request.approval_id)
+        milestone = reads.load_record(ctx, int(card.facts["milestone_id"]))
     metadata = DayWindow(milestone.id, milestone.revision, click.card, card.id, card.revision).text
     return window(click, milestone, metadata, before=_entered(card), is_change=True)
 
 
 def open_again(click: Click, request: Request) -> Reply:
     """Open the window for a new request, as one that ended was filled in."""
-    deps = click.deps
-    with deps.db.read() as session:
-        card = door.require_card(
-            deps.context(session, click.actor, card=click.card), request.approval_id
-        )
+    with click.begin_read() as ctx:
+        card = door.require_card(ctx, request.approval_id)
         if card.requester.id != click.actor.id:
             raise NotAllowed(
                 "Somebody else asked for this. `/mlgov milestones` has a button to ask yourself."
             )
-        milestone = _milestone(session, card, click)
+        milestone = reads.load_record(ctx, int(card.facts["milestone_id"]))
     metadata = MilestoneWindow(milestone.id, milestone.revision).text
     return window(click, milestone, metadata, before=_entered(card))
 
@@ -330,13 +307,13 @@ def window(
     """Ask for another day, telling whom a later one would go to."""
     policy = click.deps.policy
     decided_by = None
-    with click.deps.db.read() as session:
-        today = reads.today_of(policy, click.deps.now(session))
+    with click.begin_read() as ctx:
+        today = reads.today_of(policy, ctx.now)
         if policy.milestones.reschedule is not None:
             route = approval_submission.preview_route(
-                click.deps.context(session, click.actor),
+                ctx,
                 policy.milestones.reschedule,
-                RESCHEDULE.people(session, milestone.id),
+                RESCHEDULE.people(ctx.session, milestone.id),
             )
             decided_by = slack_windows.describe_route(route)
     return Open(
@@ -353,23 +330,16 @@ def window(
 
 def change(submission: Submission, sent: DayWindow) -> Reply:
     """The window was sent: change the request."""
-    deps, request = submission.deps, sent.request
+    request = sent.request
     edit = Edit(
         approval_id=request.approval_id,
-        revision=freshness.shown_revision(deps, submission.actor, request, sent.card),
+        revision=freshness.shown_revision(submission.deps, submission.actor, request, sent.card),
         form=new_day(submission, sent, UNEXPLAINED),
         reason=submission.text(windows.REASON),
         subject_type=service.TYPE,
     )
-    with shown_again(deps, sent.milestone_id, None):
-        return Private(freshness.act(deps, submission.actor, edit, sent.card))
-
-
-def _milestone(session: Session, card: Card, click: Click) -> MilestoneRecord:
-    deps = click.deps
-    milestone_id = int(card.facts["milestone_id"])
-    now = deps.now(session)
-    return reads.load_record(deps.context(session, now=now), milestone_id)
+    with _shown_again(submission, sent.milestone_id):
+        return Private(freshness.act(submission.deps, submission.actor, edit, sent.card))
 
 
 def _entered(card: Card) -> windows.Entered:
@@ -432,44 +402,22 @@ def _open_risk(click: Click, ref: MilestoneRef) -> Reply:
 
 
 def _track(click: Click, ref: MilestoneRef) -> Reply:
-    deps = click.deps
-
-    def work(session: Session) -> None:
-        service.mark_on_track(
-            deps.context(session, click.actor, card=_card(click)),
-            ref.milestone_id,
-            revision=ref.revision,
-        )
-
-    run(deps, ref.milestone_id, _card(click), work)
+    _act(click, ref.milestone_id, service.mark_on_track, ref.milestone_id, revision=ref.revision)
     if click.is_private:
         return Private("Noted: it is on track again.")
     return Done()
 
 
 def _open_snooze(click: Click, ref: MilestoneRef) -> Reply:
-    deps = click.deps
+    def load(ctx: Context) -> Open:
+        choices = service.list_choices(ctx, ref.milestone_id)
+        record = reads.load_record(ctx, ref.milestone_id)
+        today = service.own_day(ctx)
+        until = service.find_snooze_end(ctx, ref.milestone_id, today=today)
+        metadata = _metadata(click, ref)
+        return Open(windows.snooze(record, today, choices, snoozed_until=until, metadata=metadata))
 
-    def load(session: Session) -> Open:
-        now = deps.now(session)
-        choices = service.list_choices(
-            deps.context(session, click.actor, now=now, card=click.card), ref.milestone_id
-        )
-        record = reads.load_record(deps.context(session, now=now), ref.milestone_id)
-        today = service.own_day(deps.context(session, click.actor, now=now))
-        return Open(
-            windows.snooze(
-                record,
-                today,
-                choices,
-                snoozed_until=service.snoozed_until(
-                    session, click.actor.id, ref.milestone_id, today=today
-                ),
-                metadata=_metadata(click, ref),
-            )
-        )
-
-    return run(deps, ref.milestone_id, _card(click), load)
+    return _act(click, ref.milestone_id, load)
 
 
 def _open_hand_over(click: Click, ref: MilestoneRef) -> Reply:
@@ -483,11 +431,9 @@ def _open_drop(click: Click, ref: MilestoneRef) -> Reply:
 
 
 def _open_details(click: Click, ref: MilestoneRef) -> Reply:
-    with click.deps.db.read() as session:
-        now = click.deps.now(session)
-        detail = service.load_detail(
-            click.deps.context(session, click.actor, now=now, card=click.card), ref.milestone_id
-        )
+    with click.begin_read() as ctx:
+        now = ctx.now
+        detail = service.load_detail(ctx, ref.milestone_id)
         today = reads.today_of(click.deps.policy, now)
     return Open(windows.details(detail, today))
 
@@ -506,17 +452,13 @@ _MENU: dict[str, Callable[[Click, MilestoneRef], Reply]] = {
 
 def _load(click: Click, ref: MilestoneRef) -> tuple[MilestoneRecord, date]:
     """The milestone that was clicked, still open and as it was shown, for who may change it."""
-    deps = click.deps
 
-    def load(session: Session) -> tuple[MilestoneRecord, date]:
-        now = deps.now(session)
-        service.lock_open(
-            deps.context(session, click.actor, card=click.card), ref.milestone_id, ref.revision
-        )
-        record = reads.load_record(deps.context(session, now=now), ref.milestone_id)
-        return record, reads.today_of(deps.policy, now)
+    def load(ctx: Context) -> tuple[MilestoneRecord, date]:
+        service.lock_open(ctx, ref.milestone_id, ref.revision)
+        record = reads.load_record(ctx, ref.milestone_id)
+        return record, reads.today_of(ctx.policy, ctx.now)
 
-    return run(deps, ref.milestone_id, _card(click), load)
+    return _act(click, ref.milestone_id, load)
 
 
 def _card(click: Click) -> Place:
@@ -569,12 +511,14 @@ def add_window(
     promise: Place = None,
 ) -> dict[str, object]:
     """The window that adds a milestone, also for App Home."""
-    with deps.db.read() as session:
-        mine = projects.list_for(session, actor)
-        every = status.list_seen_projects(deps.context(session, actor))
+    with deps.begin_read(actor) as ctx:
+        mine = projects.list_for(ctx.session, actor)
+        every = status.list_seen_projects(ctx)
         channel = promise[0] if promise else ""
         if channel and project_key not in {one.key for one in every}:
-            every += [one for one in projects.list_all(session, actor) if one.channel == channel]
+            every += [
+                one for one in projects.list_all(ctx.session, actor) if one.channel == channel
+            ]
         chosen = project_key or (mine[0].key if len(mine) == 1 else None)
         offered = _offered(mine, every, chosen)
         if not offered:
@@ -584,7 +528,7 @@ def add_window(
         ids = [one.id for one in every if one.key == project_key]
         if project_key is not None and not ids:
             raise projects.project_out_of_sight(project_key, ())
-        known = service.list_for_projects(deps.context(session), ids)
+        known = service.list_for_projects(ctx, ids)
     others = [one for rows in known.values() for one in rows if one.is_open]
     place = ":".join(promise or ())
     return windows.add(
@@ -617,24 +561,22 @@ def _offered(
 def milestones(command: Command) -> Reply:
     """My milestones, or those of one project: a timeline and the list."""
     deps = command.deps
-    with deps.db.read() as session:
-        now = deps.now(session)
+    with command.begin_read() as ctx:
+        now = ctx.now
         today = reads.today_of(deps.policy, now)
         if command.words:
-            project = status.find_project(deps.context(session, command.actor), command.words[0])
-            known = service.list_for_projects(deps.context(session, now=now), [project.id])
+            project = status.find_project(ctx, command.words[0])
+            known = service.list_for_projects(ctx, [project.id])
             return windows.answer(
                 known.get(project.id, []), today, title=project.name, project_key=project.key
             )
-        mine = service.list_open(deps.context(session, command.actor, now=now))
+        mine = service.list_open(ctx)
     return windows.answer(mine, today, title="Your milestones", project_key=None)
 
 
 def look_through(click: Click, ref: OverdueRef) -> Reply:
     """What is on a list of overdue milestones, each with its menu."""
-    deps = click.deps
-    with deps.db.read() as session:
-        overdue = lists.load_list_for(deps.context(session, click.actor), ref.import_id)
+    overdue = click.read(lists.load_list_for, ref.import_id)
     if not overdue.milestones:
         return Private("Nothing on this list is overdue any more.")
     return windows.answer(
@@ -648,10 +590,5 @@ def look_through(click: Click, ref: OverdueRef) -> Reply:
 
 def start(click: Click, ref: OverdueRef) -> Reply:
     """Reminders of what was overdue begin."""
-    deps = click.deps
-    deps.db.run(
-        lambda session: lists.start_reminding(
-            deps.context(session, click.actor, card=click.card), ref.import_id
-        )
-    )
+    click.act(lists.start_reminding, ref.import_id)
     return Done()

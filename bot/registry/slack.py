@@ -2,7 +2,6 @@
 
 from fastapi import APIRouter, Request, Response
 from fastapi.concurrency import run_in_threadpool
-from sqlalchemy.orm import Session
 
 from bot.deps import Deps
 from bot.registry import messages
@@ -13,6 +12,8 @@ from bot.web import server
 from bot.web.server import BodyRefused
 from storage import runtime
 from workflows import inbox
+from workflows.actors import SYSTEM
+from workflows.context import Context
 from workflows.errors import Stale
 from workflows.registry import reads, service
 from workflows.sources.mlflow import webhooks
@@ -27,14 +28,11 @@ def accept(click: Click, registry: RegistryRef) -> Reply:
     """What the card listed is taken; on an older card nothing is, and it shows what waits now."""
     deps = click.deps
     try:
-        sentence = deps.db.run(
-            lambda session: service.accept_offers(
-                deps.context(session, click.actor),
-                -1 if registry.revision is None else registry.revision,
-            )
+        sentence = click.act(
+            service.accept_offers, -1 if registry.revision is None else registry.revision
         )
     except Stale:
-        deps.db.run(lambda session: reads.refresh_messages(deps.context(session)))
+        deps.act(SYSTEM, reads.refresh_messages)
         raise
     return Private(sentence)
 
@@ -61,12 +59,12 @@ def router(deps: Deps) -> APIRouter | None:
             return Response(f"Not taken: {why}.", status_code=401, media_type="text/plain")
         name = f"mlflow:{headers['x-mlflow-delivery-id'][:80]}"
 
-        def take(session: Session) -> None:
+        def take(ctx: Context) -> None:
             # One transaction: what was marked as seen has been heeded.
-            if inbox.note_first_seen(session, name):
-                service.note_hint(session, now=deps.now(session))
+            if inbox.note_first_seen(ctx.session, name):
+                service.note_hint(ctx.session, now=ctx.now)
 
-        deps.db.run(take)
+        deps.act(SYSTEM, take)
         return Response("ok", media_type="text/plain")
 
     @api.post("/mlflow/webhook", include_in_schema=False)

@@ -14,6 +14,7 @@ from bot.deps import Deps
 from bot.settings import Settings
 from bot.web import metrics
 from storage import runtime
+from workflows.actors import SYSTEM
 from workflows.delivery import holding
 from workflows.errors import GovernanceError
 from workflows.registry import service
@@ -204,8 +205,7 @@ class Registrar:
             )
             return sentence
         metrics.READS.labels(READER, "ok").inc()
-        with deps.db.read() as session:
-            runs, contents = service.list_to_read(deps.context(session), snapshot)
+        runs, contents = deps.read(SYSTEM, service.list_to_read, snapshot)
         measured = self._reader.runs(runs)
         self._keep(turn)
         digests = self._reader.contents(contents)

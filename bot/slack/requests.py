@@ -1,10 +1,11 @@
 """What a listener gets: a signed request from Slack, parsed, with the person who acted as an Actor."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field, replace
 from datetime import date
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, TypeVar, overload
 
 from pydantic import BaseModel, ValidationError
 
@@ -22,6 +23,7 @@ from bot.slack.interactions import (
 )
 from bot.slack.replies import Open, Reply, Show
 from workflows.actors import Actor
+from workflows.context import Context, Place
 from workflows.errors import InvalidInput
 from workflows.inputs import inputs_of
 
@@ -30,28 +32,56 @@ if TYPE_CHECKING:
 
 E = TypeVar("E", bound=StrEnum)
 M = TypeVar("M", bound=BaseModel)
+A = ParamSpec("A")
+R = TypeVar("R")
 
 
 @dataclass(frozen=True, slots=True)
-class Command:
-    """`/mlgov …`, or the same words in a direct message. `words` are folded, without the command itself."""
+class Interaction:
+    """Something that somebody did in Slack, whatever it was."""
 
     deps: "Deps"
     actor: Actor
+
+    @property
+    def card(self) -> Place:
+        """Channel and ts of the message that it was done on, whose copy is redrawn before all others."""
+        return None
+
+    def read(
+        self, verb: Callable[Concatenate[Context, A], R], *args: A.args, **kwargs: A.kwargs
+    ) -> R:
+        """What `verb(ctx, …)` reads for whoever did it. Raises what it raises."""
+        with self.begin_read() as ctx:
+            return verb(ctx, *args, **kwargs)
+
+    def begin_read(self) -> AbstractContextManager[Context]:
+        """A look at the record as whoever did it sees it, for several reads that must agree."""
+        return self.deps.begin_read(self.actor, self.card)
+
+    def act(
+        self, verb: Callable[Concatenate[Context, A], R], *args: A.args, **kwargs: A.kwargs
+    ) -> R:
+        """Do `verb(ctx, …)` in one transaction, committed when it returns. Raises what it raises, and DatabaseBusy."""
+        return self.deps.act_on(self.card, self.actor, verb, *args, **kwargs)
+
+
+@dataclass(frozen=True, slots=True)
+class Command(Interaction):
+    """`/mlgov …`, or the same words in a direct message. `words` are folded, without the command itself."""
+
     words: tuple[str, ...]
     channel: str
     trigger_id: str | None
 
 
 @dataclass(frozen=True, slots=True)
-class Click:
+class Click(Interaction):
     """A button or menu. `value` is the button's own value or the chosen option's.
 
     `channel` and `ts` name the message that was clicked; `view` is set instead when it was in a modal or App Home.
     """
 
-    deps: "Deps"
-    actor: Actor
     action_id: str
     value: str
     channel: str | None
@@ -61,8 +91,8 @@ class Click:
     payload: dict[str, Any]
 
     @property
-    def card(self) -> tuple[str, str] | None:
-        """Channel and ts of the clicked message, for `outbox.refresh(clicked=…)`."""
+    def card(self) -> Place:
+        """Channel and ts of the clicked message."""
         return (self.channel, self.ts) if self.channel and self.ts else None
 
     @property
@@ -86,15 +116,13 @@ class Click:
 
 
 @dataclass(frozen=True, slots=True)
-class Shortcut:
+class Shortcut(Interaction):
     """A message shortcut, used on a message that anybody wrote, in any conversation that its reader sees.
 
     `text` is that message's text (mrkdwn of a stranger, maybe empty) and `author` the Slack id of who wrote it, None
     for an app's. mlgov need not be in the conversation: it can neither read further there nor post.
     """
 
-    deps: "Deps"
-    actor: Actor
     callback_id: str
     trigger_id: str
     channel: str
@@ -105,33 +133,29 @@ class Shortcut:
 
 
 @dataclass(frozen=True, slots=True)
-class FileShared:
+class FileShared(Interaction):
     """A file that somebody shared with the bot in their direct conversation."""
 
-    deps: "Deps"
-    actor: Actor
     file_id: str
 
 
 @dataclass(frozen=True, slots=True)
-class Search:
+class Search(Interaction):
     """What somebody typed into a menu whose options are looked up. `metadata` is that of the modal that holds it."""
 
-    deps: "Deps"
-    actor: Actor
     query: str
     metadata: str
 
 
 @dataclass(frozen=True, slots=True)
-class Submission:
+class Submission(Interaction):
     """A submitted modal. `values` maps block_id to what was entered: text, an option's value, ids, or None."""
 
-    deps: "Deps"
-    actor: Actor
     view: dict[str, Any]
     metadata: str
     values: dict[str, Any]
+    card: Place = None
+    """Where the window was opened from, as its metadata says."""
 
     @property
     def key(self) -> str:
@@ -278,7 +302,7 @@ class Router:
         """`handler` answers clicks on `action_id` (`noun.verb`), and is given what the value `carries`, unless that is
         nothing; `anybody` says why who is no member may too."""
         self._once(self.actions, action_id)
-        self.actions[action_id] = _given(handler, carries, lambda click: click.value)
+        self.actions[action_id] = _given_button(handler, carries)
         self.carried[("click", action_id)] = carries
         self._open("click", action_id, anybody)
 
@@ -305,7 +329,7 @@ class Router:
     ) -> None:
         """`handler` answers submissions of the modal `callback_id` (`noun.verb`), given what its metadata `carries`."""
         self._once(self.submissions, callback_id)
-        self.submissions[callback_id] = _given(handler, carries, lambda sent: sent.metadata)
+        self.submissions[callback_id] = _given_window(handler, carries)
         self.carried[("submission", callback_id)] = carries
         self._open("submission", callback_id, anybody)
 
@@ -363,10 +387,20 @@ class Router:
             raise ValueError(f"{key} is registered twice")
 
 
-def _given(
-    handler: Callable[..., Reply], carries: type[Carried], text: Callable[[Any], str]
-) -> Callable[[Any], Reply]:
-    """The handler with what was carried, read."""
+def _given_button(handler: Callable[..., Reply], carries: type[Carried]) -> ClickHandler:
+    """The handler with what the button carried, read."""
     if carries is Nothing:
         return handler
-    return lambda asked: handler(asked, carries.read(text(asked)))
+    return lambda click: handler(click, carries.read(click.value))
+
+
+def _given_window(handler: Callable[..., Reply], carries: type[Carried]) -> SubmissionHandler:
+    """The handler with what the window carried, read, and with the card from which it was opened."""
+    if carries is Nothing:
+        return handler
+
+    def answer(submission: Submission) -> Reply:
+        window = carries.read(submission.metadata)
+        return handler(replace(submission, card=getattr(window, "card", None)), window)
+
+    return answer

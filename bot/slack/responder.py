@@ -20,6 +20,7 @@ from bot.slack.files import Later, Uploads
 from bot.slack.replies import Open, Private, Send, Show
 from storage.db import DatabaseBusy
 from workflows import outbox
+from workflows.actors import SYSTEM
 from workflows.delivery.pace import Pace
 from workflows.outbox import Destination
 
@@ -166,10 +167,9 @@ class Answers:
     def _show_home(self, person_id: str, slack_id: str) -> None:
         to = Destination.person(self._deps.team.org_key, slack_id)
         try:
-            self._deps.db.run(
-                lambda session: outbox.publish_home(
-                    session, person_id, to=to, now=self._deps.now(session)
-                )
+            self._deps.act(
+                SYSTEM,
+                lambda ctx: outbox.publish_home(ctx.session, person_id, to=to, now=ctx.now),
             )
         except DatabaseBusy:
             log.warning("a Home was not shown anew at once: the database was busy")

@@ -85,9 +85,7 @@ class Issuer:
         key = self._key
         if known is not None or key is None:
             return known
-        return self._deps.db.run(
-            lambda session: service.issue_statement(self._deps.context(session), approval_id, key)
-        )
+        return self._deps.act(SYSTEM, service.issue_statement, approval_id, key)
 
     def _notify_administrators(self, approval_id: int) -> None:
         deps = self._deps
@@ -97,7 +95,7 @@ class Issuer:
         with deps.db.read() as session:
             faults = Look.at_one(session, "approval", str(approval_id))
         try:
-            deps.db.run(lambda session: telling.notify_new_faults(deps.context(session), faults))
+            deps.act(SYSTEM, telling.notify_new_faults, faults)
         except DatabaseBusy:
             log.warning("that the record was changed could not be told just now")
 
@@ -155,9 +153,9 @@ def router(deps: Deps) -> APIRouter:
     @api.get("/statements/{statement_id}", responses=describe_answers(404, 422))
     def standing(statement_id: Annotated[str, Path(pattern=r"^st_[0-9a-f]{32}$")]) -> StandingTold:
         """Whether a statement still stands."""
-        with deps.db.read() as session:
-            now = deps.now(session)
-            record = service.find_statement(session, statement_id)
+        with deps.begin_read() as ctx:
+            now = ctx.now
+            record = service.find_statement(ctx.session, statement_id)
         return StandingTold(id=record.id, state=record.state(now), expires_at=record.expires_at)
 
     return api

@@ -52,8 +52,7 @@ def router(deps: Deps, door: Door) -> APIRouter:
     ) -> StatusTold:
         """How a project stands: its budgets and what waits."""
         door.require(caller, Scope.STATUS, project=project.strip().casefold())
-        with deps.db.read() as session:
-            project_status = status.load_project(deps.context(session, caller.actor), project)
+        project_status = deps.read(caller.actor, status.load_project, project)
         return as_body(project_status)
 
     return api

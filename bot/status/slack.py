@@ -19,6 +19,7 @@ from bot.status import messages, windows, words
 from storage.db import DatabaseBusy
 from workflows import clock, outbox, permissions, rollout, status
 from workflows.actors import Actor
+from workflows.context import Context
 from workflows.errors import GovernanceError
 from workflows.outbox import Destination
 from workflows.people import service as people
@@ -56,12 +57,12 @@ def _part(deps: Deps, actor: Actor) -> Part | None:
         if rollout.is_known(session, actor.id):
             return None
 
-    def work(session: Session) -> Part | None:
-        if not rollout.record_meeting(session, actor.id, "command", now=deps.now(session)):
+    def work(ctx: Context) -> Part | None:
+        if not rollout.record_meeting(ctx.session, actor.id, "command", now=ctx.now):
             return None
-        return status.load_part(deps.context(session, actor))
+        return status.load_part(ctx)
 
-    return deps.db.run(work)
+    return deps.act(actor, work)
 
 
 # --- App Home
@@ -79,21 +80,16 @@ def opener(deps: Deps) -> Callable[[str, dict[str, Any]], None]:
         logs.name_actor(actor.id)
         actor = freshness.confirm_actor(deps, actor, "home", "opened")
 
-        def work(session: Session) -> None:
-            now = deps.now(session)
+        def work(ctx: Context) -> None:
+            session, to = ctx.session, Destination.person(ctx.org, actor.slack_id or user_id)
             people.note_home_opened(session, actor.id, now=clock.real_now(session))
             following.reset_pages(session, actor.id)
             if actor.is_member:
-                rollout.record_meeting(session, actor.id, "home", now=now)
-            outbox.publish_home(
-                session,
-                actor.id,
-                to=Destination.person(deps.team.org_key, actor.slack_id or user_id),
-                now=now,
-            )
+                rollout.record_meeting(session, actor.id, "home", now=ctx.now)
+            outbox.publish_home(session, actor.id, to=to, now=ctx.now)
 
         try:
-            deps.db.run(work)
+            deps.act(actor, work)
         except (DatabaseBusy, SQLAlchemyError) as error:
             log.warning("a Home is shown at once and not by delivery: %s", type(error).__name__)
             _publish(deps, actor, user_id)
@@ -103,17 +99,16 @@ def opener(deps: Deps) -> Callable[[str, dict[str, Any]], None]:
 
 def _publish(deps: Deps, actor: Actor, user_id: str) -> None:
     """Show somebody their Home without writing anything down: its first pages, and in words what pictures say."""
-    with deps.db.read() as session:
-        view = _view(deps, session, actor, {})
+    view = deps.read(actor, _view, {})
     deps.slack.views_publish(user_id=user_id, view=without_pictures(view.view))
 
 
-def _view(deps: Deps, session: Session, actor: Actor, page_numbers: dict[str, Any]) -> View:
+def _view(ctx: Context, page_numbers: dict[str, Any]) -> View:
     try:
-        permissions.require_member(actor, "home")
+        permissions.require_member(ctx.actor, "home")
     except GovernanceError as error:
         return View(blocks.home([blocks.section(blocks.escape(errors.add_hint(error)))]))
-    home_status = status.load_home(deps.context(session, actor), pages=page_numbers)
+    home_status = status.load_home(ctx, pages=page_numbers)
     return View(windows.home(home_status), windows.pictures(home_status))
 
 
@@ -124,7 +119,7 @@ def renderer(deps: Deps) -> Callable[[Session, str], View | None]:
         actor = people.actor(session, person_id)
         if actor is None or actor.slack_id is None:
             return None
-        return _view(deps, session, actor, following.find_pages(session, person_id))
+        return _view(deps.context(session, actor), following.find_pages(session, person_id))
 
     return render
 
@@ -173,17 +168,13 @@ def register(router: Router) -> None:
 
 def waiting(click: Click) -> Reply:
     """What waits for me, with its buttons, from the summary."""
-    deps = click.deps
-    with deps.db.read() as session:
-        loaded = status.load_home(deps.context(session, click.actor))
+    loaded = click.read(status.load_home)
     return messages.what_waits(loaded)
 
 
 def summary(command: Command) -> Reply:
     """`/mlgov`: one line of news, and buttons to what there is."""
-    deps = command.deps
-    with deps.db.read() as session:
-        loaded = status.load_summary(deps.context(session, command.actor))
+    loaded = command.read(status.load_summary)
     return messages.summary(loaded)
 
 
@@ -193,18 +184,12 @@ def show(command: Command) -> Reply:
         return _list(command, 0, everything=False)
     if command.words == (EVERYTHING,):
         return _list(command, 0, everything=True)
-    deps = command.deps
-    with deps.db.read() as session:
-        loaded = status.load_project(deps.context(session, command.actor), " ".join(command.words))
+    loaded = command.read(status.load_project, " ".join(command.words))
     return messages.project(loaded)
 
 
 def _list(asked: Command | Click, number: int, *, everything: bool) -> Private:
-    deps = asked.deps
-    with deps.db.read() as session:
-        loaded = status.load_portfolio(
-            deps.context(session, asked.actor), number=number, everything=everything
-        )
+    loaded = asked.read(status.load_portfolio, number=number, everything=everything)
     return messages.portfolio(loaded)
 
 
@@ -234,18 +219,15 @@ def turn_home(click: Click, page: PageRef) -> Reply:
 
 def open_project(click: Click, project: ProjectRef) -> Reply:
     """Everything about one project, in a window."""
-    deps = click.deps
-    with deps.db.read() as session:
-        loaded = status.load_project(deps.context(session, click.actor), project.key or "")
+    loaded = click.read(status.load_project, project.key or "")
     return Open(windows.project_window(loaded))
 
 
 def held(command: Command) -> Reply:
     """`/mlgov rollout`, for administrators and leaders."""
-    deps = command.deps
-    with deps.db.read() as session:
-        rollout.require_overseer(deps.context(session, command.actor))
-        loaded = rollout.load_report(deps.context(session))
+    with command.begin_read() as ctx:
+        rollout.require_overseer(ctx)
+        loaded = rollout.load_report(ctx)
     return messages.withheld_message(loaded)
 
 

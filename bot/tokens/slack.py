@@ -95,24 +95,19 @@ def open_(command: Command) -> Reply:
 
 def make(submission: Submission) -> Reply:
     """A token was asked for; it is shown in this answer and nowhere else."""
-    deps = submission.deps
     days = submission.number(LASTS, 7)
-    secret, token = deps.db.run(
-        lambda session: service.create_personal(
-            deps.context(session, submission.actor), lasts=timedelta(days=days)
-        )
-    )
+    secret, token = submission.act(service.create_personal, lasts=timedelta(days=days))
     return Show(made(secret, token))
 
 
 def revoke(click: Click, token: TokenRef) -> Reply:
     """End one of one's own tokens."""
     deps = click.deps
-    deps.db.run(lambda session: service.revoke(deps.context(session, click.actor), token.prefix))
+    click.act(service.revoke, token.prefix)
     return Show(_mine(deps, click.actor))
 
 
 def _mine(deps: Deps, actor: Actor) -> dict[str, Any]:
-    with deps.db.read() as session:
-        now = deps.now(session)
-        return mine(service.list_tokens(session, person_id=actor.id), now=now)
+    with deps.begin_read() as ctx:
+        now = ctx.now
+        return mine(service.list_tokens(ctx.session, person_id=actor.id), now=now)

@@ -239,10 +239,10 @@ class Door:
         """The token, whose it is by the record, and the governed time. Raises TokenRefused."""
         deps = self._deps
         try:
-            with deps.db.read() as session:
-                now = deps.now(session)
+            with deps.begin_read() as ctx:
+                now = ctx.now
                 token, actor = tokens.recognise(
-                    deps.context(session, now=now), credentials.credentials if credentials else None
+                    ctx, credentials.credentials if credentials else None
                 )
         except TokenRefused as error:
             self._tell(error)
@@ -293,18 +293,16 @@ class Door:
         is_due, kept_back = self._refusals.is_due(error.prefix, error.code)
         if not is_due:
             return
-        deps = self._deps
         try:
-            deps.db.run(
-                lambda session: audit.write_entry(
-                    session,
-                    SYSTEM,
+            self._deps.act(
+                SYSTEM,
+                lambda ctx: audit.record(
+                    ctx,
                     "token.refused",
                     ("token", error.prefix),
-                    now=deps.now(session),
                     why=error.code,
                     **({"kept_back": kept_back} if kept_back else {}),
-                )
+                ),
             )
         except DatabaseBusy:
             log.warning("a refused token could not be put on the ledger")

@@ -50,13 +50,8 @@ def test_whoever_reads_a_card_in_its_channel_may_open_what_its_buttons_open(
     def detail(who: str, place: tuple[str, str] | None) -> Any:
         deps = office.bot.deps
         with office.db.read() as session:
-            return budgets.load_detail_for(
-                make_context(
-                    session, actor=actor(office, who), policy=deps.policy, now=deps.now(session)
-                ),
-                secret.budget,
-                clicked=place,
-            )
+            ctx = deps.context(session, actor(office, who), card=place)
+            return budgets.load_detail_for(ctx, secret.budget)
 
     assert detail(PIA, ("C0VAULT", card.ts)).project == "Quagga Vault"
     for place in (None, ("C0VAULT", "1.2"), ("C0OPEN", card.ts)):
@@ -107,11 +102,7 @@ def test_a_direct_message_tells_its_own_reader_alone(placed: tuple[Office, Plant
     assert row is not None
     with pytest.raises(NotFound), office.db.read() as session:
         budgets.load_detail_for(
-            make_context(
-                session, actor=actor(office, NED), policy=deps.policy, now=deps.now(session)
-            ),
-            secret.budget,
-            clicked=(row.channel, row.ts),
+            deps.context(session, actor(office, NED), card=(row.channel, row.ts)), secret.budget
         )
 
 

@@ -83,7 +83,7 @@ def _has_a_part(card: Card, actor: Actor) -> bool:
 
 
 def _is_before_them(ctx: Context, approval_id: int) -> bool:
-    subject = permissions.find_shown(ctx, ctx.card)
+    subject = permissions.find_shown(ctx)
     if subject is None or subject == (TYPE, str(approval_id)):
         return subject is not None
     beside = activity.list_showing(ctx.session, approval_id)

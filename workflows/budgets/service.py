@@ -1,7 +1,6 @@
 """How budgets stand, what their cards show, and acknowledging an alert."""
 
 from collections.abc import Collection
-from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
 
@@ -18,7 +17,6 @@ from workflows.budgets.records import AlertCard, Asked, Breakdown, BudgetDetail,
 from workflows.context import Context
 from workflows.errors import NotFound
 from workflows.outbox import Subject
-from workflows.permissions import Place
 from workflows.policy import Policy
 
 
@@ -255,16 +253,16 @@ def load_alert_card(ctx: Context, alert_id: int) -> AlertCard | None:
     )
 
 
-def require_sight(ctx: Context, budget_id: int, *, clicked: Place = None) -> Budget:
+def require_sight(ctx: Context, budget_id: int) -> Budget:
     """A budget that the actor may read: its project is in their sight, it is their own, they asked to raise it, or they
-    have a card about it before them (`clicked`). Raises NotFound for everybody else, as for one that is not there."""
+    have a card about it before them (`ctx.card`). Raises NotFound for everybody else, as for one that is not there."""
     permissions.require_member(ctx.actor, "budget.read", subject=("budget", budget_id))
     budget = queries.find_budget(ctx.session, budget_id)
     if budget is None or not (
         budget.owner_id == ctx.actor.id
         or permissions.sees_project(ctx, budget.project_id)
         or _has_asked(ctx, budget_id)
-        or _is_before_them(ctx, budget_id, clicked)
+        or _is_before_them(ctx, budget_id)
     ):
         raise no_budget()
     return budget
@@ -277,8 +275,8 @@ def _has_asked(ctx: Context, budget_id: int) -> bool:
     )
 
 
-def _is_before_them(ctx: Context, budget_id: int, clicked: Place) -> bool:
-    subject = permissions.find_shown(ctx, clicked)
+def _is_before_them(ctx: Context, budget_id: int) -> bool:
+    subject = permissions.find_shown(ctx)
     match subject:
         case ("budget_alert", alert_id):
             alert = queries.find_alert(ctx.session, int(alert_id))
@@ -290,17 +288,17 @@ def _is_before_them(ctx: Context, budget_id: int, clicked: Place) -> bool:
             return False
 
 
-def acknowledge_alert(ctx: Context, alert_id: int, *, clicked: Place = None) -> None:
+def acknowledge_alert(ctx: Context, alert_id: int) -> None:
     """Someone has seen an alert. The first one counts; again changes nothing. Raises NotFound for who may not see it."""
     permissions.require_member(ctx.actor, "budget.acknowledge", subject=("budget_alert", alert_id))
     alert = queries.lock_alert(ctx.session, alert_id)
     if alert is None:
         raise no_budget()
-    require_sight(ctx, alert.budget_id, clicked=clicked)
+    require_sight(ctx, alert.budget_id)
     if alert.acknowledged_by is None:
         alert.acknowledged_by, alert.acknowledged_at = ctx.actor.id, ctx.now
         audit.record(ctx, "budget.acknowledged", ("budget", alert.budget_id), alert=alert.id)
-    outbox.refresh(replace(ctx, card=clicked), Subject.of("budget_alert", alert.id))
+    outbox.refresh(ctx, Subject.of("budget_alert", alert.id))
 
 
 def load_detail(ctx: Context, budget_id: int) -> BudgetDetail:
@@ -327,15 +325,15 @@ def load_detail(ctx: Context, budget_id: int) -> BudgetDetail:
     )
 
 
-def load_detail_for(ctx: Context, budget_id: int, *, clicked: Place = None) -> BudgetDetail:
+def load_detail_for(ctx: Context, budget_id: int) -> BudgetDetail:
     """A budget with its history, before somebody who may read it. Raises NotFound."""
-    require_sight(ctx, budget_id, clicked=clicked)
+    require_sight(ctx, budget_id)
     return load_detail(ctx, budget_id)
 
 
-def load_breakdown(ctx: Context, budget_id: int, *, clicked: Place = None) -> Breakdown:
+def load_breakdown(ctx: Context, budget_id: int) -> Breakdown:
     """Where an open round's cost came from. Raises NotFound for who may not see it."""
-    budget_detail = load_detail_for(ctx, budget_id, clicked=clicked)
+    budget_detail = load_detail_for(ctx, budget_id)
     last = min(budget_detail.burn.span.last, ctx.now.date())
     open_burn = budget_detail.burn
     services = costs.sums_by_service(

@@ -30,7 +30,6 @@ from workflows.sources.text import skeleton, storable
 #
 # every copy shows what is true, and whom it concerns is told.
 
-Clicked = tuple[str, str] | None
 VERSION = "model_version"
 """The type of subject under which a version is asked about."""
 

@@ -289,13 +289,13 @@ def may_see(ctx: Context, cycle_id: int) -> bool:
     )
 
 
-def load_result(ctx: Context, cycle_id: int, *, clicked: permissions.Place = None) -> CycleResult:
-    """The result of a closed check-in before somebody who may see it, or who has its card before them (`clicked`).
+def load_result(ctx: Context, cycle_id: int) -> CycleResult:
+    """The result of a closed check-in before somebody who may see it, or who has its card before them (`ctx.card`).
 
     Raises NotFound for everybody else, as for one that is open or not there.
     """
     cycle = queries.find_cycle(ctx.session, cycle_id)
-    card = permissions.find_shown(ctx, clicked)
+    card = permissions.find_shown(ctx)
     if (
         cycle is None
         or cycle.result is None

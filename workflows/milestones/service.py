@@ -3,8 +3,6 @@
 from collections.abc import Collection, Iterable
 from datetime import date, timedelta
 
-from sqlalchemy.orm import Session
-
 from storage.approvals import queries as approvals
 from storage.milestones import queries
 from storage.milestones import queries as statements
@@ -35,8 +33,6 @@ from workflows.policy import Policy
 # --- What follows a change of milestones
 #
 # every copy shows what is true, and the mornings of who is reminded are looked at.
-
-Clicked = tuple[str, str] | None
 
 
 def refresh_copies(ctx: Context, rows: Collection[Milestone]) -> None:
@@ -111,7 +107,7 @@ def load_detail(ctx: Context, milestone_id: int) -> Detail:
 
 def sees(ctx: Context, row: Milestone) -> bool:
     """Whether somebody may read a milestone: its project is in their sight, they answer for it or administer, or they
-    have a message that shows it before them (`clicked`)."""
+    have a message that shows it before them (`ctx.card`)."""
     project = queries.load_projects(ctx.session, [row.project_id])[row.project_id]
     return (
         ctx.actor.id in reads.answering_ids(row.owner_id, project)
@@ -122,7 +118,7 @@ def sees(ctx: Context, row: Milestone) -> bool:
 
 
 def _is_before_them(ctx: Context, row: Milestone) -> bool:
-    subject = permissions.find_shown(ctx, ctx.card)
+    subject = permissions.find_shown(ctx)
     match subject:
         case (type_, id_) if type_ == TYPE:
             return id_ == str(row.id)
@@ -518,11 +514,9 @@ def snooze(ctx: Context, milestone_id: int, *, until: date) -> None:
         outbox.refresh(ctx, Subject.of("reminder", latest))
 
 
-def snoozed_until(
-    session: Session, person_id: str, milestone_id: int, *, today: date
-) -> date | None:
-    """Until when this person hears nothing of a milestone; None when they do."""
-    day = statements.find_snoozes(session, person_id, [milestone_id]).get(milestone_id)
+def find_snooze_end(ctx: Context, milestone_id: int, *, today: date) -> date | None:
+    """Until when the actor hears nothing of a milestone; None when they do."""
+    day = statements.find_snoozes(ctx.session, ctx.actor.id, [milestone_id]).get(milestone_id)
     return day if day is not None and day > today else None
 
 
