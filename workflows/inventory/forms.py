@@ -14,8 +14,8 @@ from pydantic import (
     ConfigDict,
     Field,
     StringConstraints,
+    ValidationInfo,
     field_validator,
-    model_validator,
 )
 
 from storage.enums import ChangeClass, EuClass, Exposure, ModelKind, PurposeClass, Severity
@@ -66,7 +66,7 @@ class RegisterModel(Form):
     kind: Annotated[ModelKind, Input("What is it?")] = ModelKind.INTERNAL
     vendor: Annotated[
         Line | None, Input("Vendor", "For a model that is not your own.", most=80)
-    ] = None
+    ] = Field(default=None, validate_default=True)
     project: Annotated[Line | None, Input("Project")] = None
     """Key of the project."""
     owner_id: Annotated[str | None, Input("Owner", placeholder="Who answers for it")] = None
@@ -98,11 +98,12 @@ class RegisterModel(Form):
     """How material it is, all three or none; asked when it is registered, and by an assessment afterwards."""
     request_key: str
 
-    @model_validator(mode="after")
-    def _whose(self) -> "RegisterModel":
-        if self.kind is ModelKind.VENDOR and not self.vendor:
+    @field_validator("vendor")
+    @classmethod
+    def _whose(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if info.data.get("kind") is ModelKind.VENDOR and not value:
             raise ValueError("say which vendor it comes from")
-        return self
+        return value
 
 
 class AssessTier(Form):
