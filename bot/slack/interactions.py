@@ -112,8 +112,8 @@ def place_faults(
     ids = [block["block_id"] for block in view.get("blocks", ()) if block["type"] == "input"]
     placed: dict[str, str] = {}
     for field, sentence in faults if ids else ():
-        name = None if field is None else field.partition(".")[0]
-        own = () if name is None else (field, block_of(name), name)
+        name = (field or "").partition(".")[0]
+        own = () if field is None else (field, block_of(name), name)
         block = next((each for each in own if each in ids), ids[-1])
         placed.setdefault(block, sentence)
     return placed
