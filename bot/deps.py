@@ -207,4 +207,6 @@ class Deps:
         **kwargs: P.kwargs,
     ) -> T:
         """The same, with the card that was clicked: its copy is redrawn before all others."""
-        return self.act_on(card, actor, verb, *args, **kwargs)
+        return self.db.run(
+            lambda session: verb(self.context(session, actor, card=card), *args, **kwargs)
+        )

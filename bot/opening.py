@@ -28,7 +28,7 @@ from storage import backup, migrate
 from storage.db import AnotherHost, Database, DatabaseAway, DatabaseBusy
 from storage.enums import HoldReason
 from workflows import clock, operations
-from workflows.actors import OPERATOR, SYSTEM
+from workflows.actors import SYSTEM
 from workflows.audit import heads
 from workflows.audit.service import Kept
 from workflows.delivery import holding
@@ -295,7 +295,7 @@ def mark(database: Database, *, known_seq: int) -> HoldRecord:
     with database.begin(patient=True) as session:
         entries = heads.read_current(session, now=clock.now(session)).seq
         return holding.begin(
-            operations.load_context(session, OPERATOR),
+            operations.load_context(session),
             HoldReason.RESTORED,
             known_seq=max(known_seq, entries),
         )
@@ -449,7 +449,7 @@ class Mover:
         here, exchanged = self._asked()
         with self._database.begin(patient=True) as session:
             return organisation.move(
-                operations.load_context(session, OPERATOR),
+                operations.load_context(session),
                 here,
                 of(self._team),
                 exchanged,

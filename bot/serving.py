@@ -25,8 +25,7 @@ from bot.slack import errors, installation
 from bot.slack.client import socket_proxy, web_client
 from bot.web.server import WebServer
 from storage.enums import HoldReason
-from workflows import clock, operations
-from workflows.actors import OPERATOR
+from workflows import operations
 from workflows.delivery import holding
 from workflows.delivery.records import HoldRecord
 
@@ -209,10 +208,7 @@ def _held(bot: app.Bot, hold: bool) -> HoldRecord | None:
     """The hold in force, begun now where it is asked for."""
     with bot.deps.db.begin(patient=True) as session:
         if hold:
-            now = clock.now(session)
-            return holding.begin(
-                operations.load_context(session, OPERATOR, now=now), HoldReason.ASKED
-            )
+            return holding.begin(operations.load_context(session), HoldReason.ASKED)
         return holding.find_current(session)
 
 

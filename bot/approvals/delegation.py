@@ -37,8 +37,7 @@ def register_absences(router: Router) -> None:
 
 def show(command: Command) -> Reply:
     """My absences, with the way to end them; without any, the modal at once where there can be one."""
-    deps = command.deps
-    with deps.begin_read() as ctx:
+    with command.begin_read() as ctx:
         planned = approvers.list_absences(ctx.session, command.actor.id, now=ctx.now)
     if not planned and command.trigger_id:
         return Open(_modal())
@@ -62,11 +61,10 @@ def open_absence(click: Click, plan: AwayPlan) -> Reply:
     """Plan another; from an offer, for the days that the status covers."""
     if plan.what != OFFER:
         return Open(_modal())
-    deps = click.deps
-    with deps.begin_read() as ctx:
-        now = ctx.now
-    zone = ZoneInfo(click.actor.tz) if click.actor.tz else deps.policy.organisation.zone
-    return Open(_modal(now.astimezone(zone).date(), plan.until))
+    with click.begin_read() as ctx:
+        zone = ZoneInfo(click.actor.tz) if click.actor.tz else ctx.policy.organisation.zone
+        today = ctx.now.astimezone(zone).date()
+    return Open(_modal(today, plan.until))
 
 
 def away_offer(record: Offer, notice: AwayOffered, scene: Scene) -> Rendered:

@@ -212,16 +212,11 @@ def register_several(router: Router) -> None:
 
 def open_window(click: Click) -> Reply:
     """Everything that waits for whoever clicked, the most urgent first."""
-    waiting = _waiting(click.deps, click.actor)
+    waiting = [card for card in click.read(reads.list_waiting) if card.paused_at is None]
     if not waiting:
         return Private("Nothing waits for you any more.")
     tz = click.actor.tz
     return Open(_window(waiting, ZoneInfo(tz) if tz else click.deps.policy.organisation.zone))
-
-
-def _waiting(deps: Deps, actor: Actor) -> list[Card]:
-    cards = deps.read(actor, reads.list_waiting)
-    return [card for card in cards if card.paused_at is None]
 
 
 def _window(waiting: Sequence[Card], zone: ZoneInfo) -> Block:
@@ -437,10 +432,7 @@ def open_details(click: Click, request: Request) -> Reply:
 def show(command: Command) -> Reply:
     """What waits for me, with its buttons, and what I asked for."""
     with command.begin_read() as ctx:
-        text, shown = windows.build_answer(
-            reads.list_waiting(ctx),
-            reads.list_asked(ctx),
-        )
+        text, shown = windows.build_answer(reads.list_waiting(ctx), reads.list_asked(ctx))
     return Private(text, shown)
 
 

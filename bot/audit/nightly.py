@@ -44,7 +44,7 @@ class Nightly:
         deps = self._deps
         with deps.begin_read() as ctx:
             now = ctx.now
-            night, begins = telling.find_night(now, deps.policy)
+            night, begins = telling.find_night(now, ctx.policy)
             if night == self._done or holding.is_held(ctx.session):
                 return
             if night != self._night and not telling.is_due(ctx.session, night, begins):
@@ -90,7 +90,7 @@ class Nightly:
                 log.warning("%s The nightly check goes on without it.", error.sentence)
         with self._deps.begin_read() as ctx:
             at = telling.find_checkpoint(ctx.session, night)
-            is_due = telling.is_due(ctx.session, *telling.find_night(ctx.now, self._deps.policy))
+            is_due = telling.is_due(ctx.session, *telling.find_night(ctx.now, ctx.policy))
         if not is_due:
             self._done, self._look = night, None
             return

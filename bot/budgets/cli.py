@@ -202,7 +202,6 @@ def give(
 ) -> None:
     """Hand a source over: only whoever has it can deliver and replace its months. The command line always can."""
     from workflows import operations
-    from workflows.actors import OPERATOR
     from workflows.budgets import costs as deliverers
     from workflows.errors import GovernanceError
 
@@ -211,7 +210,7 @@ def give(
     with open_database() as database:
         try:
             with database.begin(patient=True) as session:
-                deliverers.give_source(operations.load_context(session, OPERATOR), source, token)
+                deliverers.give_source(operations.load_context(session), source, token)
         except GovernanceError as error:
             raise fail(error.sentence) from None
     whose = f"the token {token}" if token else "the command line alone"

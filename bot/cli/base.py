@@ -11,7 +11,7 @@ import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Concatenate, ParamSpec, TypeVar
 
 import typer
 
@@ -21,8 +21,12 @@ if TYPE_CHECKING:
     from bot.deps import Team
     from bot.settings import Settings
     from storage.db import Database
+    from workflows.context import Context
     from workflows.policy import PolicyText
     from workflows.sources.focus import Progress as Read
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 # --- How a command ends when something goes wrong
 #
@@ -326,6 +330,15 @@ def open_database(
         raise fail(error.sentence) from None
     finally:
         database.close()
+
+
+def act(verb: "Callable[Concatenate[Context, P], T]", *args: P.args, **kwargs: P.kwargs) -> T:
+    """Do `verb(ctx, …)` as the operator in one transaction, repeated where another came between. A refusal ends the
+    command."""
+    from workflows import operations
+
+    with open_database() as database:
+        return database.run(lambda session: verb(operations.load_context(session), *args, **kwargs))
 
 
 def _require(database: "Database", team: "Team") -> None:

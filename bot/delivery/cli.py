@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bot.cli.base import Json, connect_slack, open_database, print_table, say, say_json
+from bot.cli.base import Json, act, connect_slack, open_database, print_table, say, say_json
 
 if TYPE_CHECKING:
     from bot.delivery.reviewing import Review
@@ -73,12 +73,9 @@ def mark_sent(
     ] = None,
 ) -> None:
     """Say that a dead letter did arrive."""
-    from workflows import operations
-    from workflows.actors import OPERATOR
     from workflows.delivery import dead_letters
 
-    with open_database() as database, database.begin() as session:
-        dead_letters.mark_sent(operations.load_context(session, OPERATOR), row, ts=ts)
+    act(dead_letters.mark_sent, row, ts=ts)
     say(f"Row {row} counts as sent.")
 
 
@@ -98,7 +95,6 @@ def review(
     """List what is held back after a copy was restored, and which of it stands in Slack already. Sends nothing."""
     from bot.delivery.reviewing import review as look
     from workflows import operations
-    from workflows.actors import OPERATOR
     from workflows.delivery import dead_letters
 
     read, slack, team = connect_slack()
@@ -112,7 +108,7 @@ def review(
             for message in standing:
                 with database.begin() as session:
                     dead_letters.mark_sent(
-                        operations.load_context(session, OPERATOR),
+                        operations.load_context(session),
                         message.row.id,
                         ts=message.ts,
                         channel=message.channel,
@@ -133,17 +129,14 @@ def release(
     ] = False,
 ) -> None:
     """Send what is held back. For 60 days each message is looked for in Slack before it is sent."""
-    from workflows import clock, operations
-    from workflows.actors import OPERATOR
+    from workflows import operations
     from workflows.delivery import holding
     from workflows.wording import counted
 
     with open_database() as database, database.begin(patient=True) as session:
-        now = clock.now(session)
-        waits = holding.count_waits(session, now=now)
-        operations.release(
-            operations.load_context(session, OPERATOR, now=now), looks=not without_looking
-        )
+        ctx = operations.load_context(session)
+        waits = holding.count_waits(session, now=ctx.now)
+        operations.release(ctx, looks=not without_looking)
     say(
         f"Released: {counted(len(waits.posts), 'message')} that waited and everything new are sent from now on"
         + (

@@ -5,14 +5,12 @@ import time
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from decimal import Decimal
-from functools import partial
-
-from sqlalchemy.orm import Session
 
 from bot.background import Repeating
 from bot.deps import Deps
 from bot.settings import Settings
 from bot.web import metrics
+from workflows.actors import SYSTEM
 from workflows.delivery import holding
 from workflows.errors import GovernanceError
 from workflows.inventory import monitoring
@@ -86,7 +84,7 @@ class Watch:
                 missed |= dict.fromkeys(wanted[start + BATCH :], trouble)
             self._miss(missed)
             if values:
-                deps.db.run(partial(self._keep, values=values))
+                deps.act(SYSTEM, monitoring.keep_readings, values)
             kept += len(values)
             if trouble or self._rounds.is_stopping:
                 break
@@ -114,10 +112,6 @@ class Watch:
                 missed[measure] = error.sentence
         metrics.READS.labels(READER, "ok").inc()
         return values, missed, ""
-
-    def _keep(self, session: Session, values: Mapping[Asked, Decimal]) -> None:
-        deps = self._deps
-        monitoring.keep_readings(deps.context(session), values)
 
     def _miss(self, why: Mapping[Asked, str]) -> None:
         """Try these again later, and say why meanwhile."""

@@ -191,10 +191,10 @@ def open_register(click: Click) -> Reply:
 
 def from_message(shortcut: Shortcut) -> Reply:
     """What somebody wrote about a model becomes an entry; the window is filled in from the message."""
-    with shortcut.deps.db.read() as session:
+    with shortcut.begin_read() as ctx:
         here = [
             (one.key, one.name)
-            for one in projects.list_all(session, shortcut.actor)
+            for one in projects.list_all(ctx.session, shortcut.actor)
             if one.channel == shortcut.channel
         ]
     # Whoever uses it stands in that channel, and may name the project that the channel is of.
@@ -255,9 +255,9 @@ def _route(click: Click, card: ModelCard) -> str:
 
 
 def _describe(click: Click, at: ModelRef) -> Reply:
-    deps, card = click.deps, _load_card(click, at)
-    with deps.db.read() as session:
-        taken = reads.list_upstream(session, card.model.id)
+    card = _load_card(click, at)
+    with click.begin_read() as ctx:
+        taken = reads.list_upstream(ctx.session, card.model.id)
     return click.window(windows.describe(card, taken, clicks.remember(at, click)))
 
 
@@ -270,8 +270,8 @@ def _assess(click: Click, at: ModelRef) -> Reply:
 
 def _version(click: Click, at: ModelRef) -> Reply:
     card = _load_card(click, at)
-    with click.deps.db.read() as session:
-        seen = registry.find_offered(session, card.model.registry_name)
+    with click.begin_read() as ctx:
+        seen = registry.find_offered(ctx.session, card.model.registry_name)
     return click.window(
         windows.version(
             card.model, maker=click.actor.slack_id, metadata=clicks.remember(at, click), seen=seen
@@ -317,13 +317,9 @@ def _look(click: Click, at: ModelRef) -> Reply:
 
 
 def _waive(click: Click, at: ModelRef) -> Reply:
-    deps = click.deps
-    today = clicks.read_today(deps)
-    return click.window(
-        evidence_windows.waive(
-            _load_card(click, at), deps.policy, today, clicks.remember(at, click)
-        )
-    )
+    today, policy = clicks.read_today(click.deps), click.deps.policy
+    card = _load_card(click, at)
+    return click.window(evidence_windows.waive(card, policy, today, clicks.remember(at, click)))
 
 
 def _finding(click: Click, at: ModelRef) -> Reply:
@@ -348,8 +344,7 @@ def open_settle(click: Click, ref: FindingRef) -> Reply:
 
 
 def _review(click: Click, at: ModelRef) -> Reply:
-    deps, card = click.deps, _load_card(click, at)
-    today = clicks.read_today(deps)
+    card, today = _load_card(click, at), clicks.read_today(click.deps)
     window = ReviewWindow(**{**vars(at), "card": click.card, "due": card.model.next_review})
     return click.window(finding_windows.review_window(card.model, today, window.text))
 

@@ -34,9 +34,8 @@ def plan(command: Command, unit: str) -> Reply:
 
 def start(click: Click, ref: UnitRef) -> Reply:
     """A leader has seen whom it asks, and starts it."""
-    deps = click.deps
     cycle_id = click.act(service.start_check_in, ref.unit)
-    (draft,) = [one for one in open_now(deps) if one.cycle_id == cycle_id]
+    (draft,) = [one for one in open_now(click.deps) if one.cycle_id == cycle_id]
     text = f"Started: {draft.invited} people are invited, each in their own working hours, {messages.until(draft.closes_at)}."
     return Private(text, [blocks.section(text)])
 
@@ -48,13 +47,11 @@ def open_now(deps: Deps) -> list[CycleStatus]:
 
 def open_cycles(command: Command) -> Reply:
     """The check-ins that are open, for leaders."""
-    deps = command.deps
-    with command.begin_read() as ctx:
-        if not service.has_role(ctx, service.LEADER):
-            raise NotAllowed(
-                "Closing a check-in is for leaders, whom an administrator names in governance.yml. `/mlgov maturity` shows yours."
-            )
-    cycles = open_now(deps)
+    if not command.read(service.has_role, service.LEADER):
+        raise NotAllowed(
+            "Closing a check-in is for leaders, whom an administrator names in governance.yml. `/mlgov maturity` shows yours."
+        )
+    cycles = open_now(command.deps)
     if not cycles:
         text = "No check-in is open. `/mlgov maturity start` opens one."
         return Private(text, [blocks.section(text)])
@@ -66,11 +63,9 @@ def open_cycles(command: Command) -> Reply:
 
 def close(click: Click, ref: CycleRef) -> Reply:
     """Close a check-in before its time."""
-    cycle_id = ref.cycle_id
-    deps = click.deps
-    click.act(service.close_check_in, cycle_id)
-    with deps.db.read() as session:
-        draft = service.find_of_cycle(session, cycle_id)
+    click.act(service.close_check_in, ref.cycle_id)
+    with click.begin_read() as ctx:
+        draft = service.find_of_cycle(ctx.session, ref.cycle_id)
     return _show_result(draft) if draft else Private("The check-in is closed.")
 
 
@@ -87,19 +82,17 @@ def _show_result(draft: CycleResult) -> Private:
 
 def details(click: Click, ref: CycleRef) -> Reply:
     """Everything that is told of a result, for who may see it or has its card before them."""
-    cycle_id = ref.cycle_id
     with click.begin_read() as ctx:
-        draft = service.load_result(ctx, cycle_id)
-        with_single = service.shows_single(ctx, cycle_id)
+        draft = service.load_result(ctx, ref.cycle_id)
+        with_single = service.shows_single(ctx, ref.cycle_id)
     return Open(windows.details(draft, with_single=with_single))
 
 
 def single(click: Click, ref: CycleRef) -> Reply:
     """Single answers, for an assessor."""
-    cycle_id = ref.cycle_id
     with click.begin_read() as ctx:
-        draft = service.list_single_answers(ctx, cycle_id)
-        result = service.find_of_cycle(ctx.session, cycle_id)
+        draft = service.list_single_answers(ctx, ref.cycle_id)
+        result = service.find_of_cycle(ctx.session, ref.cycle_id)
     return Open(windows.single(draft, messages.name(result) if result else ""))
 
 
@@ -137,7 +130,6 @@ def keep_targets(submission: Submission, window: TargetsWindow) -> Reply:
 def open_plan(click: Click, gap: GapRef) -> Reply:
     """Plan what is done about a statement that does not hold."""
     with click.begin_read() as ctx:
-        now = ctx.now
         service.require_leader(ctx, "maturity.plan_action")
         draft = service.load_targets(ctx, gap.unit or None)
     missing = [each for one in draft.gaps for each in one.missing if each.id == gap.statement]
@@ -145,7 +137,7 @@ def open_plan(click: Click, gap: GapRef) -> Reply:
         raise InvalidInput(
             "This gap is closed, or no longer aimed for. `/mlgov maturity targets` shows what is missing now."
         )
-    due = maturity_actions.propose_day(now.date())
+    due = maturity_actions.propose_day(ctx.now.date())
     return click.window(windows.plan_action(draft, missing[0], owner=click.actor.slack_id, due=due))
 
 
@@ -329,12 +321,11 @@ def maturity(command: Command) -> Reply:
 
 
 def _status(command: Command) -> Reply:
-    deps = command.deps
     with command.begin_read() as ctx:
         own = service.find_own(ctx)
         result = service.find_visible_result(ctx)
         leads = service.has_role(ctx, service.LEADER)
-    cycles = open_now(deps) if leads else []
+    cycles = open_now(command.deps) if leads else []
     parts: list[list[Block]] = []
     drawn: tuple[Picture, ...] = ()
     if own is not None and own.is_open:

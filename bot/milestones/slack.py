@@ -305,16 +305,13 @@ def window(
     is_change: bool = False,
 ) -> Reply:
     """Ask for another day, telling whom a later one would go to."""
-    policy = click.deps.policy
     decided_by = None
     with click.begin_read() as ctx:
-        today = reads.today_of(policy, ctx.now)
-        if policy.milestones.reschedule is not None:
-            route = approval_submission.preview_route(
-                ctx,
-                policy.milestones.reschedule,
-                RESCHEDULE.people(ctx.session, milestone.id),
-            )
+        today = reads.today_of(ctx.policy, ctx.now)
+        gate = ctx.policy.milestones.reschedule
+        if gate is not None:
+            people = RESCHEDULE.people(ctx.session, milestone.id)
+            route = approval_submission.preview_route(ctx, gate, people)
             decided_by = slack_windows.describe_route(route)
     return Open(
         windows.reschedule(
@@ -432,9 +429,8 @@ def _open_drop(click: Click, ref: MilestoneRef) -> Reply:
 
 def _open_details(click: Click, ref: MilestoneRef) -> Reply:
     with click.begin_read() as ctx:
-        now = ctx.now
         detail = service.load_detail(ctx, ref.milestone_id)
-        today = reads.today_of(click.deps.policy, now)
+        today = reads.today_of(ctx.policy, ctx.now)
     return Open(windows.details(detail, today))
 
 
@@ -481,10 +477,10 @@ def open_add(click: Click, project: ProjectRef) -> Reply:
 def from_message(shortcut: Shortcut) -> Reply:
     """A promise that somebody made in a channel becomes a milestone."""
     text = blocks.plain(_TAG.sub(lambda tag: tag[1] or tag[2] or "", shortcut.text), 200)
-    with shortcut.deps.db.read() as session:
+    with shortcut.begin_read() as ctx:
         here = [
             one.key
-            for one in projects.list_all(session, shortcut.actor)
+            for one in projects.list_all(ctx.session, shortcut.actor)
             if one.channel == shortcut.channel
         ]
     return Open(
@@ -560,10 +556,8 @@ def _offered(
 
 def milestones(command: Command) -> Reply:
     """My milestones, or those of one project: a timeline and the list."""
-    deps = command.deps
     with command.begin_read() as ctx:
-        now = ctx.now
-        today = reads.today_of(deps.policy, now)
+        today = reads.today_of(ctx.policy, ctx.now)
         if command.words:
             project = status.find_project(ctx, command.words[0])
             known = service.list_for_projects(ctx, [project.id])

@@ -78,7 +78,6 @@ def new_key(yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = Fa
     from bot.people import erasure
     from storage.people import erasure as stored
     from workflows import operations
-    from workflows.actors import OPERATOR
     from workflows.people import erasure as people_erasure
     from workflows.wording import counted
 
@@ -92,7 +91,7 @@ def new_key(yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = Fa
             raise fail("Nothing was changed.")
         key, place = erasure.renew(database, load_settings())
         with database.begin(patient=True) as session:
-            people = people_erasure.start_anew(operations.load_context(session, OPERATOR), key)
+            people = people_erasure.start_anew(operations.load_context(session), key)
     where = f"in {place}" if place else "in MLGOV_ERASURE_KEY"
     who = (
         "1 person who was erased before is a stranger to mlgov: erase them again when Slack brings them back."

@@ -129,8 +129,7 @@ def apply(
 
     Each @handle in it means the user group that has it in Slack now.
     """
-    from workflows import clock, jobs, operations
-    from workflows.actors import OPERATOR
+    from workflows import jobs, operations
     from workflows.errors import GovernanceError
     from workflows.people import service as people
     from workflows.policies import service
@@ -143,15 +142,9 @@ def apply(
             was = service.replaced(session, loaded)
             if was is not None and not again:
                 raise GovernanceError(service.replaced_words(str(path), *was))
-            now = clock.now(session)
-            version = jobs.put_in_force(
-                operations.load_context(session, policy=loaded.policy, org=org, now=now),
-                loaded,
-                asked,
-            )
-            meanings = people.confirm_handles(
-                operations.load_context(session, OPERATOR, policy=loaded.policy, org=org, now=now)
-            )
+            ctx = operations.load_context(session, policy=loaded.policy, org=org)
+            version = jobs.put_in_force(ctx, loaded, asked)
+            meanings = people.confirm_handles(ctx)
         say(f"{path}: version {version} is in force ({loaded.sha256[:12]}).")
         for each in meanings:
             say(f"- {each}")
@@ -160,12 +153,8 @@ def apply(
                 waiting = reads.list_open(session)
             for approval_id in waiting:
                 with database.begin(patient=True) as session:
-                    moved = policy_simulation.reroute_request(
-                        operations.load_context(
-                            session, OPERATOR, policy=loaded.policy, now=clock.now(session), org=org
-                        ),
-                        approval_id,
-                    )
+                    ctx = operations.load_context(session, policy=loaded.policy, org=org)
+                    moved = policy_simulation.reroute_request(ctx, approval_id)
                 say(
                     f"- request {moved.id}: "
                     + ("moved" if moved.moved else f"stays as it is: {moved.why}")

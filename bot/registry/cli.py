@@ -124,7 +124,6 @@ def accept(
 ) -> None:
     """Accept what `mlgov registry status` lists: the baseline, what moved at once, or that much is gone."""
     from workflows import operations
-    from workflows.actors import OPERATOR
     from workflows.registry import reads, service
 
     policy = load_policy_text().policy
@@ -139,7 +138,7 @@ def accept(
         accepted = revision if revision is not None else registry.revision
         sentence = database.run(
             lambda session: service.accept_offers(
-                operations.load_context(session, OPERATOR, policy=policy, org=org), accepted
+                operations.load_context(session, policy=policy, org=org), accepted
             )
         )
     say(sentence)

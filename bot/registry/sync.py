@@ -3,11 +3,8 @@
 import logging
 import time
 from collections.abc import Callable, Hashable, Iterable, Iterator
-from functools import partial
 from itertools import islice
-from typing import TypeVar
-
-from sqlalchemy.orm import Session
+from typing import Concatenate, ParamSpec, TypeVar
 
 from bot.background import Repeating
 from bot.deps import Deps
@@ -15,6 +12,7 @@ from bot.settings import Settings
 from bot.web import metrics
 from storage import runtime
 from workflows.actors import SYSTEM
+from workflows.context import Context
 from workflows.delivery import holding
 from workflows.errors import GovernanceError
 from workflows.registry import service
@@ -99,6 +97,7 @@ class Reader:
 
 log = logging.getLogger("mlgov")
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 READER = "mlflow"
@@ -150,10 +149,9 @@ class Registrar:
         with deps.db.read() as session:
             if holding.is_held(session):
                 return HELD if force else ""
-        turn = deps.db.run(
-            lambda session: service.take_turn(
-                deps.context(session), real_now=runtime.real_now(session), force=force
-            )
+        turn = deps.act(
+            SYSTEM,
+            lambda ctx: service.take_turn(ctx, real_now=runtime.real_now(ctx.session), force=force),
         )
         if turn is None:
             return BUSY if force else ""
@@ -169,18 +167,24 @@ class Registrar:
         finally:
             deps.db.run(lambda session: service.release_turn(session, turn))
 
-    def _in_turn(self, turn: int, work: Callable[[Session], T]) -> T:
+    def _act(
+        self,
+        turn: int,
+        verb: Callable[Concatenate[Context, P], T],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> T:
         """One transaction of a look, in which nobody else has the turn. Raises LostTurn."""
 
-        def fenced(session: Session) -> T:
-            service.keep_turn(session, turn, real_now=runtime.real_now(session))
-            return work(session)
+        def act_in_turn(ctx: Context) -> T:
+            service.keep_turn(ctx.session, turn, real_now=runtime.real_now(ctx.session))
+            return verb(ctx, *args, **kwargs)
 
-        return self._deps.db.run(fenced)
+        return self._deps.act(SYSTEM, act_in_turn)
 
     def _keep(self, turn: int) -> None:
         """What takes long keeps its turn. Raises LostTurn."""
-        self._in_turn(turn, lambda session: None)
+        self._act(turn, lambda _: None)
 
     def _models(self, turn: int) -> Iterator[RegistryModel]:
         """The registered models; a registry that takes longer than a lease to read is read all the same."""
@@ -200,31 +204,20 @@ class Registrar:
         except GovernanceError as error:
             sentence = error.sentence
             metrics.READS.labels(READER, "failed").inc()
-            self._in_turn(
-                turn, lambda session: service.record_failure(deps.context(session), sentence)
-            )
+            self._act(turn, service.record_failure, sentence)
             return sentence
         metrics.READS.labels(READER, "ok").inc()
         runs, contents = deps.read(SYSTEM, service.list_to_read, snapshot)
         measured = self._reader.runs(runs)
         self._keep(turn)
         digests = self._reader.contents(contents)
-        self._in_turn(
-            turn,
-            lambda session: service.apply_snapshot(
-                deps.context(session), snapshot, measured, digests
-            ),
-        )
+        self._act(turn, service.apply_snapshot, snapshot, measured, digests)
         with deps.db.read() as session:
             return service.find_failure(session)
 
     def _write(self, turn: int) -> None:
-        deps = self._deps
-        wanted = self._in_turn(
-            turn,
-            lambda session: service.list_writes(
-                deps.context(session), real_now=runtime.real_now(session)
-            ),
+        wanted = self._act(
+            turn, lambda ctx: service.list_writes(ctx, real_now=runtime.real_now(ctx.session))
         )
         for write in wanted:
             if self._rounds.is_stopping:
@@ -235,7 +228,7 @@ class Registrar:
                 self._carry_out(write)
             except GovernanceError as failed:
                 error = failed.sentence
-            self._in_turn(turn, partial(_settle_write, write=write, error=error, deps=deps))
+            self._act(turn, _settle_write, write, error)
             if error:
                 # What is wrong with one write is mostly wrong with all: the next look goes on.
                 return
@@ -254,5 +247,5 @@ class Registrar:
         doing[write.kind]()
 
 
-def _settle_write(session: Session, *, write: Write, error: str, deps: Deps) -> None:
-    service.settle_write(deps.context(session), write, error, real_now=runtime.real_now(session))
+def _settle_write(ctx: Context, write: Write, error: str) -> None:
+    service.settle_write(ctx, write, error, real_now=runtime.real_now(ctx.session))

@@ -154,8 +154,7 @@ def router(deps: Deps) -> APIRouter:
     def standing(statement_id: Annotated[str, Path(pattern=r"^st_[0-9a-f]{32}$")]) -> StandingTold:
         """Whether a statement still stands."""
         with deps.begin_read() as ctx:
-            now = ctx.now
             record = service.find_statement(ctx.session, statement_id)
-        return StandingTold(id=record.id, state=record.state(now), expires_at=record.expires_at)
+        return StandingTold(id=record.id, state=record.state(ctx.now), expires_at=record.expires_at)
 
     return api

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from bot.cli.base import fail, load_settings, open_database, say
+from bot.cli.base import act, fail, load_settings, open_database, say
 
 keys_app = typer.Typer(
     help="Make, publish and rotate the key that signs statements.", no_args_is_help=True
@@ -161,8 +161,6 @@ def publish() -> None:
     """Publish the public half of MLGOV_SIGNING_KEY(_FILE) and print it; `mlgov run` publishes it at its start, too."""
     from bot.settings import SettingsRefused
     from bot.statements import api
-    from workflows import operations
-    from workflows.actors import OPERATOR
     from workflows.statements import envelopes, service
 
     try:
@@ -171,26 +169,22 @@ def publish() -> None:
         raise fail(str(error)) from None
     if key is None:
         raise fail("MLGOV_SIGNING_KEY_FILE is not set. `mlgov keys new` makes a key.")
-    with open_database() as database, database.begin() as session:
-        service.publish_key(operations.load_context(session, OPERATOR), key)
+    act(service.publish_key, key)
     say(envelopes.public_pem(key.public_key()).rstrip())
 
 
 @keys_app.command()
 def rotate(out: Out) -> None:
     """Make a new key, publish it, and retire the others: what they signed stays provable."""
-    from workflows import clock, operations
-    from workflows.actors import OPERATOR
+    from workflows import operations
     from workflows.statements import envelopes, service
 
     with open_database() as database:
         key = envelopes.load_private_key(_written(out))
         with database.begin() as session:
-            now = clock.now(session)
-            kept = service.publish_key(operations.load_context(session, OPERATOR, now=now), key)
-            retired = service.retire_other_keys(
-                operations.load_context(session, OPERATOR, now=now), kept
-            )
+            ctx = operations.load_context(session)
+            kept = service.publish_key(ctx, key)
+            retired = service.retire_other_keys(ctx, kept)
     say(envelopes.public_pem(key.public_key()).rstrip())
     typer.echo(
         f"Key {kept}; {retired} retired. Set MLGOV_SIGNING_KEY_FILE={out} and start mlgov again.",
@@ -261,15 +255,15 @@ def withdraw(statement: StatementId) -> None:
 
 
 def _change(what: str, statement: str) -> None:
-    from workflows import clock, operations
+    from workflows import operations
     from workflows.statements import service
 
-    act = {
+    verb = {
         "suspend": service.suspend_statement,
         "resume": service.resume_statement,
         "withdraw": service.withdraw_statement,
     }[what]
     with open_database() as database, database.begin() as session:
-        now = clock.now(session)
-        record = act(operations.load_context(session, now=now), statement)
-    say(f"{record.id} is {record.state(now)} now; who checks it with --status hears of it.")
+        ctx = operations.load_context(session)
+        record = verb(ctx, statement)
+    say(f"{record.id} is {record.state(ctx.now)} now; who checks it with --status hears of it.")

@@ -232,8 +232,8 @@ def held(command: Command) -> Reply:
 
 
 def _help(router: Router, asked: Command | Click) -> Private:
-    with asked.deps.db.read() as session:
-        roles = permissions.list_roles(session, asked.actor.id, policy=asked.deps.policy)
+    with asked.begin_read() as ctx:
+        roles = permissions.list_roles(ctx.session, ctx.actor.id, policy=ctx.policy)
     hidden = frozenset() if roles & rollout.OVERSEERS else FOR_OVERSEERS
     listed = {name: word for name, word in router.words.items() if name not in hidden}
     placed = {name for _, names in GROUPS for name in names}

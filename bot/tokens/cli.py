@@ -6,6 +6,7 @@ import typer
 
 from bot.cli.base import (
     Json,
+    act,
     fail,
     find_org_key,
     load_policy_text,
@@ -42,7 +43,6 @@ def create(
     from pydantic import ValidationError
 
     from workflows import operations
-    from workflows.actors import OPERATOR
     from workflows.errors import first_fault
     from workflows.tokens import service
     from workflows.tokens.service import NewToken
@@ -67,9 +67,8 @@ def create(
     with open_database() as database:
         key = find_org_key(database)
         with database.begin() as session:
-            secret, token = service.create(
-                operations.load_context(session, OPERATOR, policy=policy, org=key), form
-            )
+            ctx = operations.load_context(session, policy=policy, org=key)
+            secret, token = service.create(ctx, form)
     typer.echo(
         f"{token.prefix} for {', '.join(token.scopes)}, until {token.expires_at:%d %b %Y %H:%M} UTC. "
         "This is shown once:",
@@ -132,10 +131,7 @@ def revoke(
     ],
 ) -> None:
     """End a token at once, a program's or a person's."""
-    from workflows import operations
-    from workflows.actors import OPERATOR
     from workflows.tokens import service
 
-    with open_database() as database, database.begin() as session:
-        ended = service.revoke(operations.load_context(session, OPERATOR), token)
+    ended = act(service.revoke, token)
     say(f"{ended.prefix} is revoked: it opens nothing any more.")

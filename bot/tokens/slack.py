@@ -4,13 +4,12 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from bot.deps import Deps
 from bot.slack import blocks
 from bot.slack.blocks import Block
 from bot.slack.interactions import TokenRef
 from bot.slack.replies import Open, Private, Reply, Show
 from bot.slack.requests import Click, Command, Router, Submission
-from workflows.actors import Actor
+from workflows.context import Context
 from workflows.tokens import service
 from workflows.tokens.service import Token
 
@@ -90,7 +89,7 @@ def open_(command: Command) -> Reply:
         return Private(
             "A token is shown in a window, which only a slash command can open: type `/mlgov token` in any channel."
         )
-    return Open(_mine(command.deps, command.actor))
+    return Open(command.read(_mine))
 
 
 def make(submission: Submission) -> Reply:
@@ -102,12 +101,9 @@ def make(submission: Submission) -> Reply:
 
 def revoke(click: Click, token: TokenRef) -> Reply:
     """End one of one's own tokens."""
-    deps = click.deps
     click.act(service.revoke, token.prefix)
-    return Show(_mine(deps, click.actor))
+    return Show(click.read(_mine))
 
 
-def _mine(deps: Deps, actor: Actor) -> dict[str, Any]:
-    with deps.begin_read() as ctx:
-        now = ctx.now
-        return mine(service.list_tokens(ctx.session, person_id=actor.id), now=now)
+def _mine(ctx: Context) -> dict[str, Any]:
+    return mine(service.list_tokens(ctx.session, person_id=ctx.actor.id), now=ctx.now)

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from bot.cli.base import fail, load_settings, open_database, say
+from bot.cli.base import act, fail, load_settings, open_database, say
 
 app = typer.Typer(help="Let tickets and operations follow what happens.", no_args_is_help=True)
 
@@ -23,13 +23,10 @@ def add(
     ],
 ) -> None:
     """Send events there from now on, and print the secret that proves them."""
-    from workflows import operations
-    from workflows.actors import OPERATOR
     from workflows.webhooks import service
 
     root = _root()
-    with open_database() as database, database.begin() as session:
-        webhook = service.add(operations.load_context(session, OPERATOR), url, event)
+    webhook = act(service.add, url, event)
     typer.echo(
         f"{webhook.id} follows {', '.join(webhook.events)}. Its secret (Standard Webhooks):",
         err=True,
@@ -66,12 +63,9 @@ def secret(webhook: WebhookId) -> None:
 @app.command()
 def remove(webhook: WebhookId) -> None:
     """Send nothing there any more."""
-    from workflows import operations
-    from workflows.actors import OPERATOR
     from workflows.webhooks import service
 
-    with open_database() as database, database.begin() as session:
-        service.remove(operations.load_context(session, OPERATOR), webhook)
+    act(service.remove, webhook)
     say(f"{webhook} is told nothing more.")
 
 

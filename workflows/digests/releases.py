@@ -103,7 +103,6 @@ def ask_owners(ctx: Context, timer: DueTimer) -> None:
     release = queries.lock_release(ctx.session, int(timer.subject.id))
     if release is None or release.state != ReleaseState.WAITING:
         return
-    policy = ctx.policy
     owners = _owners(ctx, release)
     if not owners:
         service.tell_owners(ctx, release.kind, release.week)
@@ -118,8 +117,7 @@ def ask_owners(ctx: Context, timer: DueTimer) -> None:
     }
     release.contents = contents
     release.readers = sum(
-        word == release.audience
-        for word in recipients.list_readers(replace(ctx, policy=policy), release.kind).values()
+        word == release.audience for word in recipients.list_readers(ctx, release.kind).values()
     )
     release.failures, release.last_error = 0, None
     ctx.session.flush()
@@ -128,13 +126,13 @@ def ask_owners(ctx: Context, timer: DueTimer) -> None:
         if row is None:
             continue
         rollout.message_unasked(
-            replace(ctx, policy=policy),
+            ctx,
             person_id,
             DigestPreview(release.id, person_id),
             to=Destination.person(ctx.org, slack_id),
             dedupe_key=f"digest-preview:{release.kind}:{release.audience}:{release.week}:{person_id}",
             subject=subject(release.id),
-            due_at=recipients.calendar_of(row, policy).next_open(ctx.now),
+            due_at=recipients.calendar_of(row, ctx.policy).next_open(ctx.now),
         )
     audit.record(
         ctx.as_system(),

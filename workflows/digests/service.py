@@ -46,32 +46,29 @@ def trouble_subject(kind: str, week: str) -> Subject:
 
 def tell_owners(ctx: Context, kind: str, week: str) -> None:
     """See to it that the owners have the card, and that it shows how things stand now."""
-    policy, now = ctx.policy, ctx.now
-    digest = policy.digests.named.get(kind)
-    owners = (
-        recipients.list_owners(replace(ctx, policy=policy), digest) if digest is not None else {}
-    )
+    digest = ctx.policy.digests.named.get(kind)
+    owners = recipients.list_owners(ctx, digest) if digest is not None else {}
     notice = DigestTroubled(kind, week)
     for person_id, slack_id in sorted(owners.items(), key=lambda item: item[1]):
         rollout.message_unasked(
-            replace(ctx, policy=policy, now=now),
+            ctx,
             person_id,
             notice,
             to=Destination.person(ctx.org, slack_id),
             dedupe_key=f"digest-trouble:{kind}:{week}:{person_id}",
             subject=trouble_subject(kind, week),
         )
-    channel = find_channel(ctx.session, ctx.org, policy.channels.admin)
+    channel = find_channel(ctx.session, ctx.org, ctx.policy.channels.admin)
     if not owners and channel is not None:
         outbox.post(
             ctx.session,
             notice,
             to=Destination.channel(ctx.org, channel),
             dedupe_key=f"digest-trouble:{kind}:{week}:channel",
-            now=now,
+            now=ctx.now,
             subject=trouble_subject(kind, week),
         )
-    refresh_card(replace(ctx, now=now), kind, week)
+    refresh_card(ctx, kind, week)
 
 
 def refresh_card(ctx: Context, kind: str, week: str) -> None:

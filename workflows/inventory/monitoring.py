@@ -1,7 +1,7 @@
 """What is watched in use: readings judged against the plan, and those that did not come."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -254,11 +254,10 @@ def keep_failures(session: Session, why: Mapping[Asked, str]) -> None:
 
 
 def _run_daily(ctx: Context, slot: DueSlot) -> None:
-    policy, org_key, now = ctx.policy, ctx.org, ctx.now
-    findings.reopen_accepted(replace(ctx, policy=policy, org=org_key, now=now))
-    detect_silence(replace(ctx, policy=policy, org=org_key, now=now))
-    findings.ask_for_due_reviews(replace(ctx, policy=policy, org=org_key, now=now))
-    evidence_service.forget_files(replace(ctx, now=now))
+    findings.reopen_accepted(ctx)
+    detect_silence(ctx)
+    findings.ask_for_due_reviews(ctx)
+    evidence_service.forget_files(ctx)
 
 
 PART = Registry(schedules={"inventory.look": _run_daily}, daily={"inventory.look": "08:30"})

@@ -1,7 +1,6 @@
 """What follows from one look at the registry, once its baseline is accepted: what is new, and where it differs."""
 
 from collections.abc import Container, Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy.orm import Session
@@ -10,7 +9,6 @@ from storage.enums import FindingSource, ModelState, Severity
 from storage.inventory import queries
 from storage.inventory.tables import Model, ModelVersion
 from storage.registry.tables import RegistryModelRow, RegistryState, RegistryVersionRow
-from workflows.actors import SYSTEM
 from workflows.audit import service as audit
 from workflows.context import Context
 from workflows.errors import GovernanceError
@@ -19,7 +17,6 @@ from workflows.inventory import service as inventory
 from workflows.inventory import service as model_telling
 from workflows.inventory.forms import AddVersion, slug
 from workflows.people import service as people
-from workflows.policy import Policy
 from workflows.registry import reads, rules, snapshot
 from workflows.registry.notices import DriftFound, TooMuchMoved
 from workflows.registry.rules import Drift, Seen
@@ -27,67 +24,50 @@ from workflows.registry.snapshot import Changes, Inventory, Sight
 from workflows.sources.text import folded_email
 
 
-@dataclass(frozen=True, slots=True)
-class Around:
-    """The policy, the organisation, and the moment of a look."""
-
-    policy: Policy
-    org_key: str
-    now: datetime
-    before: datetime | None
-    """When the registry was looked at before this look."""
-
-    @property
-    def alias(self) -> str:
-        """The governed alias."""
-        return self.policy.registry.alias
-
-    def compare(self, sight: Sight) -> list[Seen]:
-        """The registry beside the inventory, as this look has it."""
-        return sight.side_by_side(self.alias, now=self.now, before=self.before)
+def compare(ctx: Context, sight: Sight, *, before: datetime | None) -> list[Seen]:
+    """The registry beside the inventory, as this look has it; `before` is when it was looked at last."""
+    return sight.side_by_side(ctx.policy.registry.alias, now=ctx.now, before=before)
 
 
 def apply_changes(
-    ctx: Context, state: RegistryState, sight: Sight, changes: Changes, around: Around
+    ctx: Context, state: RegistryState, sight: Sight, changes: Changes, *, before: datetime | None
 ) -> None:
     """File what differs, put what is new on the inventory, resolve what is over; or freeze when too much moved at once."""
-    now = around.now
-    moved = reads.list_moved_since(sight, around.compare(sight), now)
+    now = ctx.now
+    moved = reads.list_moved_since(sight, compare(ctx, sight, before=before), now)
     strangers = sight.strangers
-    if rules.is_storm(moved, around.policy.registry.storm):
+    if rules.is_storm(moved, ctx.policy.registry.storm):
         changes.put_off()
         state.frozen_at = now
-        reads.put_offers(replace(ctx, now=now), state, moved)
+        reads.put_offers(ctx, state, moved)
         audit.record(
-            replace(ctx, actor=SYSTEM, now=now),
+            ctx.as_system(),
             "registry.frozen",
             ("registry", 1),
             moved=len(moved),
         )
         reads.post_notice(
-            replace(ctx, policy=around.policy, org=around.org_key, now=now),
+            ctx,
             TooMuchMoved(now.isoformat()),
             f"storm:{now.isoformat()}",
         )
         return
     for row in strangers:
-        model_id = adopt_model(replace(ctx, org=around.org_key, now=now), row)
-        _file_drift(
-            ctx, Drift.UNKNOWN, model_id, None, {"name": row.name}, f"unknown:{row.name}", around
-        )
+        model_id = adopt_model(ctx, row)
+        _file_drift(ctx, Drift.UNKNOWN, model_id, None, {"name": row.name}, f"unknown:{row.name}")
     if strangers:
         sight.link()
-    if _add_versions(ctx, sight, around):
+    if _add_versions(ctx, sight):
         sight.link()
-    snapshot.keep_makers(replace(ctx, now=now), sight)
-    _check_contents(ctx, sight, around)
-    compared = around.compare(sight)
+    snapshot.keep_makers(ctx, sight)
+    _check_contents(ctx, sight)
+    compared = compare(ctx, sight, before=before)
     told_aliases = _list_told_aliases(ctx.session)
     for seen in compared:
-        _watch_alias(ctx, seen, sight.inventory, told_aliases, around)
-    _watch_makers(ctx, sight, around)
-    _file_gone(ctx, changes, sight.inventory, around)
-    _resolve_recovered(ctx, compared, sight, around)
+        _watch_alias(ctx, seen, sight.inventory, told_aliases)
+    _watch_makers(ctx, sight)
+    _file_gone(ctx, changes, sight.inventory)
+    _resolve_recovered(ctx, compared, sight)
 
 
 def adopt_model(ctx: Context, row: RegistryModelRow) -> int:
@@ -109,7 +89,7 @@ def adopt_model(ctx: Context, row: RegistryModelRow) -> int:
     )
 
 
-def _add_versions(ctx: Context, sight: Sight, around: Around) -> int:
+def _add_versions(ctx: Context, sight: Sight) -> int:
     """The newest version of each model that the inventory knows, where the registry says who made it; how many.
 
     Those before it are history, and others wait for somebody to add them. Whoever ran it and whom a tag names are its
@@ -135,9 +115,7 @@ def _add_versions(ctx: Context, sight: Sight, around: Around) -> int:
                 developers=tuple(sorted(developers)),
             )
             service.add_version(
-                replace(
-                    ctx, actor=SYSTEM, policy=around.policy, now=around.now, org=around.org_key
-                ),
+                ctx.as_system(),
                 form,
             )
         except (GovernanceError, ValueError):
@@ -146,7 +124,7 @@ def _add_versions(ctx: Context, sight: Sight, around: Around) -> int:
     return added
 
 
-def _check_contents(ctx: Context, sight: Sight, around: Around) -> None:
+def _check_contents(ctx: Context, sight: Sight) -> None:
     for row in sight.versions.values():
         known = sight.inventory.get(row.name)
         version = known[1].get(row.version) if known else None
@@ -156,16 +134,11 @@ def _check_contents(ctx: Context, sight: Sight, around: Around) -> None:
             if row.kept_digest != row.digest:
                 row.kept_digest = row.digest
         elif version.state != ModelState.RETIRED:
-            _note_other_contents(ctx, row, row.digest, known[0], version, around)
+            _note_other_contents(ctx, row, row.digest, known[0], version)
 
 
 def _note_other_contents(
-    ctx: Context,
-    row: RegistryVersionRow,
-    digest: str,
-    model: Model,
-    version: ModelVersion,
-    around: Around,
+    ctx: Context, row: RegistryVersionRow, digest: str, model: Model, version: ModelVersion
 ) -> None:
     """The registry holds something else than the version's digest says."""
     was_approved = version.approved_digest is not None
@@ -176,7 +149,7 @@ def _note_other_contents(
     if not is_own and row.approved_digest in (None, digest):
         row.approved_digest = digest
         return
-    service.observe_contents(replace(ctx, now=around.now), version.id, digest)
+    service.observe_contents(ctx, version.id, digest)
     row.kept_digest = digest
     if was_approved and digest != version.approved_digest:
         _file_drift(
@@ -186,7 +159,6 @@ def _note_other_contents(
             version.id,
             {"version": row.version},
             f"contents:{row.name}:{row.version}:{digest}",
-            around,
         )
 
 
@@ -200,11 +172,7 @@ def _list_told_aliases(session: Session) -> set[tuple[int, str]]:
 
 
 def _watch_alias(
-    ctx: Context,
-    seen: Seen,
-    by_name: Inventory,
-    told_aliases: Container[tuple[int, str]],
-    around: Around,
+    ctx: Context, seen: Seen, by_name: Inventory, told_aliases: Container[tuple[int, str]]
 ) -> None:
     known = by_name.get(seen.name)
     if known is None or seen.alias is None or not rules.is_unapproved(seen):
@@ -223,16 +191,15 @@ def _watch_alias(
         known[0].id,
         version.id if version else None,
         {
-            "alias": around.alias,
+            "alias": ctx.policy.registry.alias,
             "version": seen.alias,
             "why": stands.why_not if stands is not None else rules.NOT_APPROVED,
         },
         f"alias:{seen.name}:{seen.alias}:{since.isoformat()}",
-        around,
     )
 
 
-def _watch_makers(ctx: Context, sight: Sight, around: Around) -> None:
+def _watch_makers(ctx: Context, sight: Sight) -> None:
     """A tag that names another developer than whoever ran it is shown; it takes nobody out."""
     for row in sight.versions.values():
         known = sight.inventory.get(row.name)
@@ -242,7 +209,7 @@ def _watch_makers(ctx: Context, sight: Sight, around: Around) -> None:
         if version is None or version.state == ModelState.RETIRED:
             continue
         findings.file_detected(
-            replace(ctx, policy=around.policy, now=around.now, org=around.org_key),
+            ctx,
             known[0].id,
             row.version_id,
             {"what": Drift.DEVELOPER.value, "version": row.version},
@@ -252,18 +219,12 @@ def _watch_makers(ctx: Context, sight: Sight, around: Around) -> None:
         )
 
 
-def _file_gone(ctx: Context, changes: Changes, by_name: Inventory, around: Around) -> None:
-    moment = around.now.isoformat()
+def _file_gone(ctx: Context, changes: Changes, by_name: Inventory) -> None:
+    moment = ctx.now.isoformat()
     for row in changes.gone_models:
         if row.model_id is not None:
             _file_drift(
-                ctx,
-                Drift.GONE,
-                row.model_id,
-                None,
-                {"name": row.name},
-                f"gone:{row.name}:{moment}",
-                around,
+                ctx, Drift.GONE, row.model_id, None, {"name": row.name}, f"gone:{row.name}:{moment}"
             )
     for each in changes.gone_versions:
         known = by_name.get(each.name)
@@ -277,7 +238,6 @@ def _file_gone(ctx: Context, changes: Changes, by_name: Inventory, around: Aroun
                 version.id,
                 {"name": name},
                 f"gone:{each.name}:{each.version}:{moment}",
-                around,
             )
 
 
@@ -288,12 +248,11 @@ def _file_drift(
     version_id: int | None,
     facts: dict[str, str],
     key: str,
-    around: Around,
 ) -> None:
     """A finding and an alarm in the model's channel, once for a key."""
     severity = Severity.MEDIUM if drift is Drift.UNKNOWN else Severity.HIGH
     finding_id = findings.file_detected(
-        replace(ctx, policy=around.policy, now=around.now, org=around.org_key),
+        ctx,
         model_id,
         version_id,
         {"what": drift.value, **facts},
@@ -305,17 +264,15 @@ def _file_drift(
         return
     model = ctx.session.get_one(Model, model_id)
     reads.post_notice(
-        replace(ctx, policy=around.policy, org=around.org_key, now=around.now),
+        ctx,
         DriftFound(finding_id),
         f"drift:{finding_id}",
-        channel=model_telling.find_channel(replace(ctx, org=around.org_key), model),
+        channel=model_telling.find_channel(ctx, model),
         subject=model_telling.subject(model_id),
     )
 
 
-def _resolve_recovered(
-    ctx: Context, compared: Sequence[Seen], sight: Sight, around: Around
-) -> None:
+def _resolve_recovered(ctx: Context, compared: Sequence[Seen], sight: Sight) -> None:
     """Findings about an alias, a developer, or something gone, that no longer hold are resolved by what is seen."""
     by_name = sight.inventory
     seen = {by_name[current.name][0].id: current for current in compared if current.name in by_name}
@@ -343,4 +300,4 @@ def _resolve_recovered(
         else:
             continue
         if is_over:
-            findings.resolve_detected(replace(ctx, now=around.now), row.id)
+            findings.resolve_detected(ctx, row.id)

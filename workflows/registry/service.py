@@ -11,7 +11,7 @@ from storage.enums import ModelState
 from storage.registry import queries
 from storage.registry.tables import RegistryState, RegistryWrite
 from workflows import clock
-from workflows.actors import SYSTEM, ActorKind
+from workflows.actors import ActorKind
 from workflows.audit import service as audit
 from workflows.context import Context
 from workflows.errors import GovernanceError, NotAllowed, RefusalFact, Stale
@@ -19,7 +19,6 @@ from workflows.inventory import permissions
 from workflows.people.erasure import build_hiding
 from workflows.registry import drift, reads, rules
 from workflows.registry import snapshot as registry_snapshot
-from workflows.registry.drift import Around
 from workflows.registry.notices import BaselineRead, RegistryTroubled, WriteGivenUp
 from workflows.registry.reads import Offer, What
 from workflows.registry.rules import Write
@@ -300,30 +299,29 @@ def apply_snapshot(ctx: Context, snapshot: Snapshot, runs: Runs, digests: Digest
         ctx, sight, snapshot, runs, digests, alias=ctx.policy.registry.alias
     )
     sight.link()
-    around = Around(ctx.policy, ctx.org, ctx.now, before=state.looked_at)
-    state.looked_at = ctx.now
+    before, state.looked_at = state.looked_at, ctx.now
     was_troubled = state.alarmed_at is not None
     state.failures, state.failure, state.alarmed_at = 0, None, None
     if was_troubled:
         audit.record(ctx.as_system(), "registry.well", ("registry", 1))
         reads.refresh_messages(ctx)
     if state.accepted_at is None:
-        _offer_baseline(ctx, state, snapshot, sight, around)
+        _offer_baseline(ctx, state, snapshot, sight)
         return
     if state.frozen_at is not None:
         changes.put_off()
-        moved = reads.list_moved_since(sight, around.compare(sight), state.frozen_at)
+        moved = reads.list_moved_since(
+            sight, drift.compare(ctx, sight, before=before), state.frozen_at
+        )
         reads.put_offers(ctx, state, moved)
         return
     reads.put_offers(ctx, state, ())
-    drift.apply_changes(ctx, state, sight, changes, around)
+    drift.apply_changes(ctx, state, sight, changes, before=before)
 
 
-def _offer_baseline(
-    ctx: Context, state: RegistryState, snapshot: Snapshot, sight: Sight, around: Around
-) -> None:
-    now, alias = around.now, around.alias
-    reads.put_offers(replace(ctx, now=now), state, reads.list_baseline(sight, alias))
+def _offer_baseline(ctx: Context, state: RegistryState, snapshot: Snapshot, sight: Sight) -> None:
+    now, alias = ctx.now, ctx.policy.registry.alias
+    reads.put_offers(ctx, state, reads.list_baseline(sight, alias))
     if state.baseline_at is not None:
         return
     state.baseline_at = now
@@ -334,14 +332,14 @@ def _offer_baseline(
         unknown=sum(one.name not in sight.inventory for one in snapshot.models),
     )
     audit.record(
-        replace(ctx, actor=SYSTEM, now=now),
+        ctx.as_system(),
         "registry.baseline",
         ("registry", 1),
         models=notice.models,
         versions=notice.versions,
     )
     reads.post_notice(
-        replace(ctx, policy=around.policy, org=around.org_key, now=now),
+        ctx,
         notice,
         f"baseline:{now.isoformat()}",
     )
