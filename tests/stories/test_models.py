@@ -162,7 +162,8 @@ def test_from_registered_to_suspended(office: Office) -> None:
     wrong = tim.fill(metrics="accuracy is fine", uri="on my laptop")
     assert wrong.errors["metrics"].startswith("A metric is written like accuracy = 0.91 >= 0.85")
     assert "uri" in wrong.errors, "everything that is wrong is said at once"
-    wrong = tim.fill(metrics="accuracy is fine\nlatency_ms = 80 <= 120\nrecall = 0.9.1 >= 0.8")
+    lines = "accuracy is fine\nlatency_ms = 80 <= 120\nrecall = 0.9.1 >= 0.8"
+    wrong = tim.fill(metrics=lines, uri="")
     assert "Line 1: A metric is written like" in wrong.errors["metrics"]
     assert "Line 3: A number in there is not written right." in wrong.errors["metrics"]
     assert "Line 2" not in wrong.errors["metrics"]
@@ -187,6 +188,7 @@ def test_from_registered_to_suspended(office: Office) -> None:
         if block["block_id"].startswith("pick:")
     }
     state = {block: {"pick": chosen} for block, chosen in boxes.items()}
+    state |= {"verdict": {"verdict": "accept"}}
     assert fay.seat.submit(fay.seat.modals()[-1].id, state).ok
     assert "4 items accepted." in fay.window()
     for type_ in ("fairness_report", "explainability_report", "security_assessment"):
