@@ -92,11 +92,14 @@ def _slack(source: Source) -> dict[str, Iterable[str]]:
     ids: dict[str, set[str]] = {}
     for key in ("action_id", "block_id", "callback_id", "event_type"):
         ids[key] = source.said(source.parameters(key)) | source.under(key)
-    ids["block_id"] |= {
+    asked = {
         seams.BLOCK_OF(name)
         for form in _classes(source.trees, lambda kind: issubclass(kind, BaseModel))
         for name in seams.INPUTS_OF(form)
     }
+    # What is typed, a day and a person are asked for by an element that is called as its block.
+    ids["block_id"] |= asked
+    ids["action_id"] |= asked
     carried = [
         f"{kind} {name}: {', '.join(_hint(_hints(carries)[part.name]) for part in _fields(carries)) or 'nothing'}"
         for (kind, name), carries in router.carried.items()
