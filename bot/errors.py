@@ -11,14 +11,21 @@ from sqlalchemy.exc import DBAPIError
 from bot import logs
 from bot.deps import Deps
 from bot.slack import blocks
-from bot.slack.interactions import UNREADABLE, WrongFields, faults_of
+from bot.slack.interactions import UNREADABLE, WrongFields, faults_of, place_faults
 from bot.slack.replies import FieldErrors, Private, Reply, Show
 from storage.db import CannotWrite, DatabaseAway, DatabaseBusy
 from storage.people import readings
 from workflows import permissions
 from workflows.actors import Actor
 from workflows.audit import service as audit
-from workflows.errors import GovernanceError, InvalidInput, NotAllowed, NotFound, RefusalFact
+from workflows.errors import (
+    GovernanceError,
+    InvalidInput,
+    InvalidInputs,
+    NotAllowed,
+    NotFound,
+    RefusalFact,
+)
 
 # --- What Slack adds to a refusal
 #
@@ -175,13 +182,12 @@ def as_reply(
     words = sentence_for(error, deps, actor)
     if view is None or view.get("type") == "home":
         return Private(blocks.harmless(words))
-    if isinstance(error, WrongFields):
-        return FieldErrors({at: blocks.cut(each, 2000) for at, each in error.faults.items()})
-    inputs = [block["block_id"] for block in view.get("blocks", ()) if block.get("type") == "input"]
-    field = error.field if isinstance(error, GovernanceError) else None
-    if inputs:
-        at_fault = field if field is not None and field in inputs else inputs[-1]
-        return FieldErrors({at_fault: blocks.cut(words, 2000)})
+    if isinstance(error, InvalidInputs):
+        faults: list[tuple[str | None, str]] = list(error.faults.items())
+    else:
+        faults = [(error.field if isinstance(error, GovernanceError) else None, words)]
+    if placed := place_faults(faults, view):
+        return FieldErrors({block: blocks.cut(each, 2000) for block, each in placed.items()})
     return Show(notice_view("mlgov", words))
 
 

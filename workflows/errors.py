@@ -1,5 +1,6 @@
 """Refusals. One root; each class carries the sentence that a person reads, and what to audit when it must be."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -51,6 +52,21 @@ class NotAllowed(GovernanceError):
 
 class InvalidInput(GovernanceError):
     """Something typed, chosen or imported cannot be right."""
+
+
+class InvalidInputs(InvalidInput):
+    """All that cannot be right, field → sentence. Whoever reads one sentence alone reads the first."""
+
+    def __init__(self, faults: Mapping[str, str]) -> None:
+        field, sentence = next(iter(faults.items()))
+        super().__init__(sentence, field=field)
+        self.faults = dict(faults)
+
+
+def refuse(faults: Mapping[str, str]) -> None:
+    """Raise InvalidInputs where there is a fault."""
+    if faults:
+        raise InvalidInputs(faults)
 
 
 class Stale(GovernanceError):

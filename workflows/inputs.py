@@ -7,7 +7,8 @@ from pydantic import BaseModel
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """In a field's annotation: its label, what helps to fill it in, and how many characters it takes."""
+    """In a field's annotation: its label, what helps to fill it in, how many characters it takes, and what is said where
+    it has to be filled in and is `empty`."""
 
     label: str
     hint: str = ""
@@ -15,6 +16,7 @@ class Input:
     least: int | None = None
     most: int = 3000
     placeholder: str = ""
+    empty: str = ""
 
 
 def inputs_of(form: type[BaseModel]) -> dict[str, Input]:

@@ -7,6 +7,7 @@ the maturity programme, which is there from the first action on.
 import re
 from dataclasses import replace
 from datetime import date
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict
 
@@ -19,10 +20,11 @@ from workflows.actors import ActorKind
 from workflows.audit import service as audit
 from workflows.context import Context
 from workflows.errors import InvalidInput
+from workflows.inputs import Input
 from workflows.maturity import service as maturity
 from workflows.maturity.records import Targets
 from workflows.milestones import service
-from workflows.milestones.forms import AddMilestone, Day, Title
+from workflows.milestones.forms import PICK_DAY, AddMilestone, Day, Title
 
 
 class PlanAction(BaseModel):
@@ -32,9 +34,9 @@ class PlanAction(BaseModel):
 
     business_unit: str = ""
     statement: str
-    title: Title
-    due: Day
-    owner_id: str
+    title: Annotated[Title, Input("What is done", most=200, placeholder="In a few words")]
+    due: Annotated[Day, Input("By when", empty=PICK_DAY)]
+    owner_id: Annotated[str, Input("Who answers for it", placeholder="Pick somebody")]
     request_key: str
 
 

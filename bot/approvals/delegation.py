@@ -125,14 +125,14 @@ def _modal(since: date | None = None, until: date | None = None) -> Block:
 
 def plan(submission: Submission) -> Reply:
     """Days and a person were chosen."""
-    picked = {name: submission.text(name) for name in (STAND_IN, SINCE, UNTIL)}
-    lacks = {name: "Choose one." for name, text in picked.items() if not text}
-    if lacks:
-        return FieldErrors(lacks)
-    form = Away(
-        stand_in=picked[STAND_IN],
-        since=date.fromisoformat(picked[SINCE]),
-        until=date.fromisoformat(picked[UNTIL]),
+    submission.require(dict.fromkeys((STAND_IN, SINCE, UNTIL), "Choose one."))
+    form = submission.form(
+        Away,
+        {
+            "stand_in": submission.text(STAND_IN),
+            "since": submission.day(SINCE),
+            "until": submission.day(UNTIL),
+        },
     )
     planned = submission.act(delegation.plan_absence, form)
     return Private(

@@ -292,14 +292,18 @@ def decide(submission: Submission, window: SeveralWindow) -> Reply:
         block for block in submission.view["blocks"] if block["block_id"].startswith(f"{PICK}:")
     ]
     ticked = [one for one in fields if submission.values.get(one["block_id"])]
-    if not ticked:
-        first = fields[0]["block_id"] if fields else REASON
-        return FieldErrors({first: "Tick at least one, or close the window."})
+    lacks = {}
     if verdict is Verdict.REJECT and not reason:
-        return FieldErrors({REASON: "Say in a sentence why you reject; each requester reads it."})
+        lacks[REASON] = "Say in a sentence why you reject; each requester reads it."
     asks = [block for block in ticked if _value(block) in window.commented]
     if verdict is Verdict.APPROVE and asks and not reason:
-        return FieldErrors({REASON: "Say why you approve: a request that you ticked asks for it."})
+        lacks[REASON] = "Say why you approve: a request that you ticked asks for it."
+    if not ticked:
+        lacks[fields[0]["block_id"] if fields else REASON] = (
+            "Tick at least one, or close the window."
+        )
+    if lacks:
+        return FieldErrors(lacks)
     outcomes = [_decide_one(submission, block, verdict, reason) for block in ticked]
     if all(not one.refusal for one in outcomes) and len(outcomes) == len(fields):
         return Done()

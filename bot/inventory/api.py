@@ -29,15 +29,11 @@ from bot.web.api import describe_answers
 from bot.web.authentication import Caller, Door, needs
 from bot.web.uploads import Uploads, describe_form, require_json
 from storage.enums import (
-    ChangeClass,
     EuClass,
-    Exposure,
     ModelKind,
     ModelState,
     Part,
-    PurposeClass,
     Scope,
-    Severity,
 )
 from workflows.context import Context
 from workflows.errors import GovernanceError, InvalidInput, NotFound, RefusalFact, first_fault
@@ -48,16 +44,18 @@ from workflows.evidence.forms import FAIRNESS, CardText, Measure, SubmitEvidence
 from workflows.inventory import evidence, findings, monitoring, reads, rules
 from workflows.inventory import service as inventory_service
 from workflows.inventory.forms import (
-    DIGEST,
     KEY,
     VERSION,
     AddVersion,
     FileFinding,
-    Generative,
+    FindingFacts,
     GiveReading,
     Line,
+    ModelFacts,
     RegisterModel,
+    StepFacts,
     TakeStep,
+    VersionFacts,
     VersionName,
     slug,
 )
@@ -92,42 +90,25 @@ class Body(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-class NewModel(Body):
+class NewModel(ModelFacts):
     """A model for the inventory."""
 
-    name: Annotated[Line, Field(min_length=2)]
     key: Annotated[str, Field(pattern=KEY)] | None = Field(
         default=None, description="What people type; made from the name when left out."
     )
-    kind: ModelKind = ModelKind.INTERNAL
-    vendor: Line | None = None
-    project: Line | None = Field(default=None, description="Key of its project.")
     owner: Who | None = Field(
         default=None,
         description="Who answers for it: a Slack id or e-mail address. The project's owner when left out.",
     )
-    purpose: Text = ""
-    intended_use: Text = ""
-    out_of_scope: Text = ""
-    technique: Line = ""
-    data_sources: list[Line] = []
-    affects_people: bool = False
-    upstream: list[Annotated[str, Field(pattern=KEY)]] = []
-    registry_name: Annotated[str, Field(max_length=250)] | None = None
-    exposure: Exposure | None = None
-    purpose_class: PurposeClass | None = None
-    eu_class: EuClass | None = None
+    data_sources: list[Line] = Field(default=[])
+    upstream: list[Annotated[str, Field(pattern=KEY)]] = Field(default=[])
 
 
-class NewVersion(Body):
+class NewVersion(VersionFacts):
     """A version of a model."""
 
-    version: VersionName
-    digest: Annotated[str, Field(pattern=DIGEST)] | None = None
-    run_id: Annotated[str, Field(max_length=120)] | None = None
     developers: list[Who] = Field(default=[], max_length=50)
     contributors: list[Who] = Field(default=[], max_length=100)
-    generative: Generative | None = None
 
 
 class NewEvidence(Body):
@@ -158,14 +139,11 @@ class NewEvidence(Body):
         return SubmitEvidence.model_validate(self.model_dump(exclude_none=True))
 
 
-class NewStep(Body):
+class NewStep(StepFacts):
     """A step of a version: submit, return, pass, implement, deploy, change, suspend, resume, retire and so on."""
 
     step: Annotated[str, Field(pattern=r"^[a-z_]{2,30}$")]
-    reason: Text = ""
     validator: Who | None = None
-    change_class: ChangeClass | None = None
-    new_version: VersionName | None = None
     revision: int | None = Field(
         default=None, ge=1, description="The revision that was seen; the present one when left out."
     )
@@ -175,14 +153,11 @@ class NewReading(GiveReading):
     """A value of a measure of the monitoring plan."""
 
 
-class NewFinding(Body):
+class NewFinding(FindingFacts):
     """Something wrong."""
 
-    words: Annotated[Text, Field(min_length=3)]
-    severity: Severity
     version: VersionName | None = None
     owner: Who | None = None
-    due: date | None = None
 
 
 class VersionTold(BaseModel):

@@ -8,7 +8,14 @@ from bot.background import SLACK_SECONDS
 from bot.inventory import api, clicks, windows, words
 from bot.slack import blocks, files
 from bot.slack.blocks import Block
-from bot.slack.interactions import EvidenceWindow, FileRef, ModelRef, VersionRef
+from bot.slack.interactions import (
+    EvidenceWindow,
+    FileRef,
+    ModelRef,
+    VersionRef,
+    WrongFields,
+    missing_of,
+)
 from bot.slack.replies import Open, Private, Reply, Show
 from bot.slack.requests import Click, FileShared, Router, Search, Submission
 from storage.enums import ModelState
@@ -172,23 +179,25 @@ def read_fields(submission: Submission, file_id: str | None, type_: str) -> dict
 
 
 def _columns(submission: Submission) -> Columns:
-    """Which columns of a file with rows say what, as the window asked."""
+    """Which columns of a file with rows say what, as the window asked. Raises WrongFields."""
     asked = {windows.TRUTH: "was true", windows.PREDICTION: "the model said"}
-    for block, what in asked.items():
-        if not submission.text(block):
-            raise InvalidInput(f"Which column holds what {what}?", field=block)
+    wrong = missing_of(
+        {block: f"Which column holds what {what}?" for block, what in asked.items()},
+        submission.values,
+    )
     cut = submission.text(windows.CUT)
+    threshold = None
     try:
         threshold = float(cut) if cut else None
         if threshold is not None and not math.isfinite(threshold):
             raise ValueError
     except ValueError:
-        raise InvalidInput("Write a number, like 0.5.", field=windows.CUT) from None
+        wrong[windows.CUT] = "Write a number, like 0.5."
     groups = submission.listed(windows.GROUPS)
     if not 1 <= len(groups) <= MOST_GROUP_COLUMNS:
-        raise InvalidInput(
-            "Name one to four columns of groups, like sex, age.", field=windows.GROUPS
-        )
+        wrong[windows.GROUPS] = "Name one to four columns of groups, like sex, age."
+    if wrong:
+        raise WrongFields(wrong)
     return Columns(
         submission.text(windows.TRUTH),
         submission.text(windows.PREDICTION),

@@ -1,6 +1,7 @@
 """The windows of models, sent: what was entered becomes a change, or a sentence under its field."""
 
 import hashlib
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -17,13 +18,21 @@ from bot.slack.interactions import (
     RegisterWindow,
     ReviewWindow,
     Ticked,
+    WrongFields,
+    missing_of,
 )
-from bot.slack.replies import FieldErrors, Reply, Show
+from bot.slack.replies import Reply, Show
 from bot.slack.requests import Interaction, Router, Submission
 from workflows.context import Context
-from workflows.errors import InvalidInput
+from workflows.errors import InvalidInput, first_fault
 from workflows.evidence import fairness
-from workflows.evidence.forms import Measure, SubmitEvidence, Watched
+from workflows.evidence.forms import (
+    NOT_REJECTED,
+    NOT_WAIVED,
+    Measure,
+    SubmitEvidence,
+    Watched,
+)
 from workflows.inventory import evidence as inventory_evidence_
 from workflows.inventory import findings, reads, service
 from workflows.inventory.forms import (
@@ -55,14 +64,17 @@ def details(on: Interaction, model_id: int, version_id: int | None, sentence: st
     )
 
 
-def find_picked(ctx: Context, submission: Submission, block: str) -> str | None:
-    """The person id of who was picked. Raises InvalidInput for somebody unknown."""
+def find_picked(
+    ctx: Context, submission: Submission, block: str, wrong: dict[str, str]
+) -> str | None:
+    """The person id of who was picked; somebody unknown is noted as `wrong`, to be said with what else is."""
     picked = submission.text(block)
     if not picked:
         return None
     person = people.find_by_slack_id(ctx.session, ctx.org, picked)
     if person is None:
-        raise InvalidInput("Choose somebody else: mlgov does not know that person.", field=block)
+        wrong[block] = "Choose somebody else: mlgov does not know that person."
+        return None
     return person.id
 
 
@@ -95,13 +107,15 @@ def new(submission: Submission, window: RegisterWindow) -> Reply:
     is_sealed = windows.is_sealed(deps, submission.actor, window.channel, window.seal)
 
     def work(ctx: Context) -> int:
+        wrong: dict[str, str] = {}
         form = submission.form(
             RegisterModel,
             {
                 "key": slug(submission.text(inventory_windows.NAME)),
-                "owner_id": find_picked(ctx, submission, inventory_windows.OWNER),
+                "owner_id": find_picked(ctx, submission, inventory_windows.OWNER, wrong),
                 "request_key": submission.key,
             },
+            wrong,
         )
         return service.register_model(
             ctx,
@@ -118,15 +132,17 @@ def describe(submission: Submission, at: ModelWindow) -> Reply:
 
     def work(ctx: Context) -> None:
         reads.require_sight(ctx, at.model_id)
+        wrong: dict[str, str] = {}
         form = submission.form(
             RegisterModel,
             {
                 "key": reads.load_model(ctx.session, at.model_id).key,
-                "owner_id": find_picked(ctx, submission, inventory_windows.OWNER),
+                "owner_id": find_picked(ctx, submission, inventory_windows.OWNER, wrong),
                 "data_sources": submission.listed(inventory_windows.DATA),
                 "affects_people": submission.values.get(inventory_windows.PEOPLE) == "yes",
                 "request_key": submission.key,
             },
+            wrong,
         )
         service.edit_model(
             ctx,
@@ -161,7 +177,8 @@ def version(submission: Submission, at: ModelWindow) -> Reply:
     )
 
     def work(ctx: Context) -> int:
-        maker = find_picked(ctx, submission, inventory_windows.DEVELOPER)
+        wrong: dict[str, str] = {}
+        maker = find_picked(ctx, submission, inventory_windows.DEVELOPER, wrong)
         form = submission.form(
             AddVersion,
             {
@@ -170,6 +187,7 @@ def version(submission: Submission, at: ModelWindow) -> Reply:
                 "generative": generative,
                 "developers": (maker,) if maker else (),
             },
+            wrong,
         )
         return service.add_version(ctx, form)
 
@@ -191,7 +209,8 @@ def classify(submission: Submission, at: ClassifyWindow) -> Reply:
 
 def step(submission: Submission, at: ModelWindow) -> Reply:
     """A step, or the request that it is."""
-    validator = submission.read(find_picked, submission, inventory_windows.VALIDATOR)
+    wrong: dict[str, str] = {}
+    validator = submission.read(find_picked, submission, inventory_windows.VALIDATOR, wrong)
     form = submission.form(
         TakeStep,
         {
@@ -201,6 +220,7 @@ def step(submission: Submission, at: ModelWindow) -> Reply:
             "validator_id": validator,
             "request_key": submission.key,
         },
+        wrong,
     )
     sentence = submission.act(clicks.take_step, form)
     return confirm(submission, at, sentence)
@@ -223,13 +243,15 @@ def finding(submission: Submission, at: ModelWindow) -> Reply:
     """Something wrong."""
 
     def work(ctx: Context) -> int:
+        wrong: dict[str, str] = {}
         form = submission.form(
             FileFinding,
             {
                 "model_id": at.model_id,
                 "version_id": at.version_id,
-                "owner_id": find_picked(ctx, submission, inventory_windows.OWNER),
+                "owner_id": find_picked(ctx, submission, inventory_windows.OWNER, wrong),
             },
+            wrong,
         )
         return findings.file_finding(ctx, form)
 
@@ -282,32 +304,25 @@ def evidence(submission: Submission, at: EvidenceWindow) -> Reply:
     """An item of evidence."""
     deps = submission.deps
     type_ = str(submission.values.get(inventory_windows.TYPE) or "")
-    lines = [
-        line for line in submission.text(inventory_windows.METRICS).splitlines() if line.strip()
-    ]
-    try:
-        is_plan = type_ == "monitoring_plan"
-        watched = tuple(Watched.read(line) for line in lines) if is_plan else ()
-        measured = () if is_plan else tuple(Measure.read(line) for line in lines)
-    except ArithmeticError:
-        return FieldErrors({inventory_windows.METRICS: "A number in there is not written right."})
-    except ValueError as error:
-        words = (
-            str(error) if not isinstance(error, ValidationError) else str(error.errors()[0]["msg"])
-        )
-        return FieldErrors({inventory_windows.METRICS: f"{words[:1].upper()}{words[1:]}."})
+    is_plan = type_ == "monitoring_plan"
+    items, wrong = _read_lines(submission, Watched if is_plan else Measure)
     with submission.begin_read() as ctx:
         inventory_evidence_.require_may_hand_in(ctx, at.version_id or 0, type_)
     link = submission.text(inventory_windows.URI)
+    contents: dict[str, Any] = {}
+    try:
+        contents = inventory_evidence.read_fields(submission, at.file_id, type_)
+    except WrongFields as columns:
+        wrong |= columns.faults
     form = submission.form(
         SubmitEvidence,
         {
             "type": type_,
-            **inventory_evidence.read_fields(submission, at.file_id, type_),
+            **contents,
             **({"uri": link} if link else {}),
-            "metrics": measured,
-            "watched": watched,
+            "watched" if is_plan else "metrics": items,
         },
+        wrong,
     )
     if form.fairness is not None:
         fairness.load_metrics()
@@ -318,6 +333,33 @@ def evidence(submission: Submission, at: EvidenceWindow) -> Reply:
         submission.key,
     )
     return confirm(submission, at, f"Handed in: {deps.policy.evidence.words(type_)}.")
+
+
+def _read_lines(
+    submission: Submission, kind: type[Measure] | type[Watched]
+) -> tuple[tuple[Measure | Watched, ...], dict[str, str]]:
+    """What the lines of metrics say, and what is wrong in them by their block: of several lines each by its number."""
+    lines = [
+        line for line in submission.text(inventory_windows.METRICS).splitlines() if line.strip()
+    ]
+    items: list[Measure | Watched] = []
+    wrong: list[str] = []
+    for number, line in enumerate(lines, 1):
+        try:
+            items.append(kind.read(line))
+        except (ArithmeticError, ValueError) as error:
+            sentence = _describe_line(error)
+            wrong.append(f"Line {number}: {sentence}" if len(lines) > 1 else sentence)
+    return tuple(items), {inventory_windows.METRICS: " ".join(wrong)} if wrong else {}
+
+
+def _describe_line(error: Exception) -> str:
+    if isinstance(error, ArithmeticError):
+        return "A number in there is not written right."
+    if isinstance(error, ValidationError):
+        return first_fault(error)[1]
+    words = str(error)
+    return f"{words[:1].upper()}{words[1:]}."
 
 
 def look(submission: Submission, at: ModelWindow) -> Reply:
@@ -332,12 +374,16 @@ def look(submission: Submission, at: ModelWindow) -> Reply:
         for block, value in submission.values.items()
         if block.startswith(f"{inventory_windows.PICK}:") and value
     ]
+    accept = submission.values.get(inventory_windows.VERDICT) != "reject"
     if not ticked:
         if not boxes:
             raise Ticked.refusal()
-        return FieldErrors({boxes[0]: "Tick what you looked at, or close the window."})
+        no_word = {} if accept else {inventory_windows.WORD: NOT_REJECTED}
+        raise WrongFields(
+            {boxes[0]: "Tick what you looked at, or close the window."}
+            | missing_of(no_word, submission.values)
+        )
     chosen = [(box.id, box.revision) for box in ticked]
-    accept = submission.values.get(inventory_windows.VERDICT) != "reject"
     submission.act(
         inventory_evidence_.decide_evidence,
         chosen,
@@ -350,9 +396,11 @@ def look(submission: Submission, at: ModelWindow) -> Reply:
 
 def waive(submission: Submission, at: ModelWindow) -> Reply:
     """A waiver, with its end."""
+    no_day = {inventory_windows.UNTIL: "Choose a day."}
+    submission.require(no_day, also={inventory_windows.REASON: NOT_WAIVED})
     until = submission.day(inventory_windows.UNTIL)
     if until is None:
-        return FieldErrors({inventory_windows.UNTIL: "Choose a day."})
+        raise WrongFields(no_day)
     submission.act(
         inventory_evidence_.waive_evidence,
         at.version_id or 0,

@@ -1,7 +1,5 @@
 """What leaders and assessors do: start and close check-ins, look at results, set targets."""
 
-from pydantic import ValidationError
-
 from bot.charts.pictures import Picture
 from bot.deps import Deps
 from bot.maturity import messages, windows
@@ -16,7 +14,7 @@ from bot.slack.interactions import (
     TargetsWindow,
     UnitRef,
 )
-from bot.slack.replies import Done, FieldErrors, Open, Private, Reply, Show
+from bot.slack.replies import Done, Open, Private, Reply, Show
 from bot.slack.requests import Click, Command, Router, Submission
 from workflows import maturity_actions
 from workflows.actors import SYSTEM
@@ -157,8 +155,8 @@ def keep_plan(submission: Submission, gap: GapRef) -> Reply:
         {
             "business_unit": gap.unit,
             "statement": gap.statement,
-            "title": submission.values.get(windows.TITLE),
-            "due": submission.values.get(windows.DUE),
+            "title": submission.text(windows.TITLE),
+            "due": submission.day(windows.DUE),
             "owner_id": owner.id,
             "request_key": submission.key,
         },
@@ -275,8 +273,6 @@ def keep_note(submission: Submission, part: CheckInPart) -> Reply:
         {
             "invitation_id": part.invitation_id,
             "dimension": check_in.dimensions[part.position].key,
-            "comment": submission.values.get(windows.COMMENT_FIELD),
-            "link": submission.values.get(windows.LINK_FIELD),
         },
     )
     after = submission.act(service.keep_note, form)
@@ -293,10 +289,7 @@ def open_skip(click: Click, ref: CheckInRef) -> Reply:
 
 def skip(submission: Submission, ref: CheckInRef) -> Reply:
     """The reason was given."""
-    try:
-        form = Skip(invitation_id=ref.invitation_id, reason=submission.text(windows.REASON_FIELD))
-    except ValidationError:
-        return FieldErrors({windows.REASON_FIELD: "Say in a few words why."})
+    form = submission.form(Skip, {"invitation_id": ref.invitation_id})
     submission.act(service.skip_check_in, form)
     return Done()
 

@@ -7,9 +7,19 @@ from typing import Any
 from bot.maturity import messages
 from bot.slack import blocks
 from bot.slack.blocks import Block
-from bot.slack.interactions import CheckInPart, CheckInRef, CycleRef, GapRef, TargetsWindow, UnitRef
+from bot.slack.interactions import (
+    CheckInPart,
+    CheckInRef,
+    CycleRef,
+    GapRef,
+    TargetsWindow,
+    UnitRef,
+    ask,
+    ask_day,
+    ask_person,
+)
 from storage.enums import Answer, Level
-from workflows.maturity.forms import COMMENT, LINK, REASON
+from workflows.maturity.forms import Skip, WriteNote
 from workflows.maturity.records import (
     CycleResult,
     CycleStatus,
@@ -22,8 +32,7 @@ from workflows.maturity.records import (
     Targets,
     minutes,
 )
-
-COMMENT_FIELD, LINK_FIELD, REASON_FIELD = "comment", "link", "reason"
+from workflows.maturity_actions import PlanAction
 
 _CHOICES = [blocks.option(text, answer.value) for answer, text in messages.ANSWERS.items()]
 
@@ -130,23 +139,8 @@ def note(check_in: MyCheckIn, position: int) -> Block:
             blocks.context(
                 f"*{blocks.escape(here.name)}* · {messages.seen_shortly(check_in.terms)}"
             ),
-            blocks.input_(
-                "Comment",
-                blocks.text_input(
-                    COMMENT_FIELD, multiline=True, initial=here.comment, max_length=COMMENT
-                ),
-                block_id=COMMENT_FIELD,
-                optional=True,
-            ),
-            blocks.input_(
-                "Link to proof",
-                blocks.text_input(
-                    LINK_FIELD, initial=here.link, placeholder="https://…", max_length=LINK
-                ),
-                block_id=LINK_FIELD,
-                optional=True,
-                hint="A page, a run or a dashboard that shows it.",
-            ),
+            ask(WriteNote, "comment", initial=here.comment),
+            ask(WriteNote, "link", initial=here.link),
             blocks.actions(
                 [
                     blocks.button(
@@ -176,12 +170,7 @@ def skip(check_in: MyCheckIn) -> Block:
             blocks.section(
                 f"{kept}You are not reminded again, and can take part after all {messages.until(check_in.closes_at)}."
             ),
-            blocks.input_(
-                "Why",
-                blocks.text_input(REASON_FIELD, multiline=True, min_length=3, max_length=REASON),
-                block_id=REASON_FIELD,
-                hint="Like “on leave until March” or “I don't work with models”. Seen like your answers.",
-            ),
+            ask(Skip, "reason"),
         ],
         callback_id=messages.KEEP_SKIP,
         submit="Skip",
@@ -411,17 +400,9 @@ def plan_action(aims: Targets, statement: Missing, *, owner: str | None, due: da
         "Plan an action",
         [
             blocks.section(f"So that this holds: *{blocks.escape(statement.text)}*"),
-            blocks.input_(
-                "What is done",
-                blocks.text_input(TITLE, placeholder="In a few words", max_length=200),
-                block_id=TITLE,
-            ),
-            blocks.input_(
-                "Who answers for it",
-                blocks.person_picker(OWNER, placeholder="Pick somebody", initial=owner),
-                block_id=OWNER,
-            ),
-            blocks.input_("By when", blocks.date_picker(DUE, initial=due), block_id=DUE),
+            ask(PlanAction, "title"),
+            ask_person(PlanAction, "owner_id", owner),
+            ask_day(PlanAction, "due", due),
             blocks.context(
                 "This becomes a milestone of the maturity programme: its owner is reminded, and `/mlgov milestones` shows it."
             ),

@@ -21,6 +21,8 @@ from bot.slack.interactions import (
     Place,
     ProjectRef,
     Request,
+    WrongFields,
+    missing_of,
 )
 from bot.slack.replies import Done, Open, Private, Reply
 from bot.slack.requests import Click, Command, Router, Shortcut, Submission
@@ -28,12 +30,19 @@ from workflows import status
 from workflows.actors import Actor
 from workflows.approvals import door, editing
 from workflows.approvals import submission as approval_submission
-from workflows.approvals.forms import Edit, SubmitRequest
+from workflows.approvals.forms import UNEXPLAINED, Edit, SubmitRequest
 from workflows.approvals.records import Card
 from workflows.context import Context
 from workflows.errors import InvalidInput, NotAllowed, Stale
 from workflows.milestones import lists, reads, service
-from workflows.milestones.forms import AddMilestone, Reschedule
+from workflows.milestones.forms import (
+    NO_PROOF,
+    NO_REASON,
+    PICK_DAY,
+    PICK_SOMEBODY,
+    AddMilestone,
+    Reschedule,
+)
 from workflows.milestones.records import MilestoneRecord
 from workflows.milestones.reschedule import RESCHEDULE
 from workflows.projects import reads as projects
@@ -86,19 +95,12 @@ def _confirm(card: Place, text: str) -> Reply:
     return Done() if card is not None else Private(text)
 
 
-def day(submission: Submission, field: str) -> date:
-    """The day that was picked. Raises InvalidInput at its field."""
-    picked = submission.day(field)
-    if picked is None:
-        raise InvalidInput("Pick a day.", field=field)
-    return picked
-
-
 def _person(submission: Submission, field: str) -> str:
-    """The opaque id of whom somebody picked. Slack is asked about who was never met, before any transaction."""
+    """The opaque id of whom somebody picked, empty for nobody. Slack is asked about who was never met, before any
+    transaction."""
     slack_id = submission.text(field)
     if not slack_id:
-        raise InvalidInput("Pick somebody.", field=field)
+        return ""
     deps = submission.deps
     return deps.directory.actor(slack_id, team_id=None, enterprise_id=deps.team.enterprise_id).id
 
@@ -117,7 +119,7 @@ def add(submission: Submission, window: AddWindow) -> Reply:
         {
             "project": window.project or submission.text(windows.PROJECT),
             "title": submission.text(windows.TITLE),
-            "due": day(submission, windows.DUE),
+            "due": submission.day(windows.DUE),
             "owner_id": _person(submission, windows.OWNER),
             "promise": window.promise or None,
             "request_key": submission.key,
@@ -157,6 +159,7 @@ def _change(
 
 def done(submission: Submission, window: MilestoneWindow) -> Reply:
     """It is met."""
+    submission.require({windows.ON: PICK_DAY}, also={windows.PROOF: NO_PROOF})
     return _change(
         submission,
         window,
@@ -164,7 +167,7 @@ def done(submission: Submission, window: MilestoneWindow) -> Reply:
         "Noted: it is met. Reminders of it end here.",
         revision=window.revision,
         proof=submission.text(windows.PROOF),
-        on=day(submission, windows.ON),
+        on=submission.day(windows.ON),
     )
 
 
@@ -194,6 +197,7 @@ def drop(submission: Submission, window: MilestoneWindow) -> Reply:
 
 def hand_over(submission: Submission, window: MilestoneWindow) -> Reply:
     """Somebody else answers for it."""
+    submission.require({windows.TO: PICK_SOMEBODY})
     return _change(
         submission,
         window,
@@ -206,28 +210,34 @@ def hand_over(submission: Submission, window: MilestoneWindow) -> Reply:
 
 def snooze(submission: Submission, window: MilestoneWindow) -> Reply:
     """This person's reminders of it wait."""
-    until = day(submission, windows.UNTIL)
+    until = submission.day(windows.UNTIL)
+    if until is None:
+        raise InvalidInput(PICK_DAY, field=windows.UNTIL)
     return _change(
         submission, window, service.snooze, f"Snoozed until {blocks.day(until)}.", until=until
     )
 
 
-def new_day(submission: Submission, window: MilestoneWindow) -> Reschedule:
-    """The form of another day. Raises WrongFields."""
-    return submission.form(
-        Reschedule,
-        {
-            "milestone_id": window.milestone_id,
-            "revision": window.revision,
-            "new": day(submission, windows.NEW),
-        },
-    )
+def new_day(submission: Submission, window: MilestoneWindow, no_reason: str) -> Reschedule:
+    """The form of another day. Raises WrongFields, also for a reason that is missing beside it."""
+    try:
+        return submission.form(
+            Reschedule,
+            {
+                "milestone_id": window.milestone_id,
+                "revision": window.revision,
+                "new": submission.day(windows.NEW),
+            },
+        )
+    except WrongFields as wrong:
+        unexplained = missing_of({windows.REASON: no_reason}, submission.values)
+        raise WrongFields(wrong.faults | unexplained) from None
 
 
 def reschedule(submission: Submission, window: MilestoneWindow) -> Reply:
     """Another day: at once, or asked for where the policy names a gate for a later one."""
     reason = submission.text(windows.REASON)
-    form = new_day(submission, window)
+    form = new_day(submission, window, NO_REASON)
 
     def work(ctx: Context) -> str:
         service.require_may_change(ctx, window.milestone_id)
@@ -323,7 +333,7 @@ def change(submission: Submission, sent: DayWindow) -> Reply:
     edit = Edit(
         approval_id=request.approval_id,
         revision=freshness.shown_revision(submission.deps, submission.actor, request, sent.card),
-        form=new_day(submission, sent),
+        form=new_day(submission, sent, UNEXPLAINED),
         reason=submission.text(windows.REASON),
         subject_type=service.TYPE,
     )

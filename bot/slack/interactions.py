@@ -6,7 +6,7 @@ by another release, or made up; it is refused with the way on.
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields, replace
 from datetime import date
 from typing import Annotated, Any, ClassVar, Self, dataclass_transform, get_type_hints
@@ -14,7 +14,7 @@ from typing import Annotated, Any, ClassVar, Self, dataclass_transform, get_type
 from pydantic import BaseModel, ValidationError
 
 from bot.slack import blocks
-from workflows.errors import InvalidInput, all_faults
+from workflows.errors import InvalidInput, InvalidInputs, all_faults
 from workflows.inputs import inputs_of
 
 BIGGEST = 2**31 - 1
@@ -29,12 +29,8 @@ def other_release(thing: str, way_on: str = OPEN_AGAIN) -> InvalidInput:
     return InvalidInput(f"This {thing} is from another release of mlgov. {way_on}")
 
 
-class WrongFields(InvalidInput):
+class WrongFields(InvalidInputs):
     """What is wrong in a window, each under its own field: block_id → sentence."""
-
-    def __init__(self, faults: Mapping[str, str]) -> None:
-        super().__init__(" ".join(faults.values()))
-        self.faults = dict(faults)
 
 
 def block_of(field: str) -> str:
@@ -102,15 +98,47 @@ def faults_of(error: ValidationError, view: Mapping[str, Any]) -> dict[str, str]
 
     Raises InvalidInput for a window without fields.
     """
-    ids = [block["block_id"] for block in view.get("blocks", ()) if block["type"] == "input"]
-    if not ids:
+    faults = place_faults(all_faults(error), view)
+    if not faults:
         raise InvalidInput(WINDOW_UNREADABLE)
-    faults: dict[str, str] = {}
-    for field, sentence in all_faults(error):
-        name = field.partition(".")[0]
-        block = block_of(name)
-        faults.setdefault(block if block in ids else ids[-1], sentence)
     return faults
+
+
+def place_faults(
+    faults: Iterable[tuple[str | None, str]], view: Mapping[str, Any]
+) -> dict[str, str]:
+    """Faults of fields, each given as `field.part` or by its block, by the blocks of a window: in the last one what
+    stands in none. Nothing for a window without fields."""
+    ids = [block["block_id"] for block in view.get("blocks", ()) if block["type"] == "input"]
+    placed: dict[str, str] = {}
+    for field, sentence in faults if ids else ():
+        name = (field or "").partition(".")[0]
+        own = () if field is None else (field, block_of(name), name)
+        block = next((each for each in own if each in ids), ids[-1])
+        placed.setdefault(block, sentence)
+    return placed
+
+
+def empties_of(
+    form: type[BaseModel], view: Mapping[str, Any], values: Mapping[str, Any]
+) -> dict[str, str]:
+    """What is said of the fields of a form that have to be filled in there and are empty, by their blocks."""
+    needed = {
+        block["block_id"]
+        for block in view.get("blocks", ())
+        if block["type"] == "input" and not block.get("optional")
+    }
+    asked = {block_of(name): each.empty for name, each in inputs_of(form).items() if each.empty}
+    return missing_of({block: asked[block] for block in asked if block in needed}, values)
+
+
+def missing_of(sentences: Mapping[str, str], values: Mapping[str, Any]) -> dict[str, str]:
+    """Of these blocks those in which nothing is entered, or nothing but blanks, with what is said of each."""
+    return {
+        block: sentence
+        for block, sentence in sentences.items()
+        if not (value.strip() if isinstance(value := values.get(block), str) else value)
+    }
 
 
 UNREADABLE = other_release("button or window").sentence

@@ -16,13 +16,15 @@ from bot.slack.interactions import (
     Nothing,
     WrongFields,
     block_of,
-    faults_of,
+    empties_of,
+    missing_of,
     number,
+    place_faults,
 )
 from bot.slack.replies import Open, Reply, Show
 from workflows.actors import Actor
 from workflows.context import Context, Place
-from workflows.errors import InvalidInput
+from workflows.errors import InvalidInput, all_faults
 from workflows.inputs import inputs_of
 
 if TYPE_CHECKING:
@@ -191,16 +193,28 @@ class Submission(Interaction):
     ) -> M:
         """A form, filled in with what was entered and what is `known` besides. An empty field has its default.
 
-        Raises WrongFields with everything that is wrong, and what is known to be `wrong` besides.
+        Raises WrongFields with everything that is wrong, and what is known to be `wrong` besides. A rule over the whole
+        form judges what its fields say, so that is said where nothing else is wrong.
         """
-        faults = dict(wrong or {})
+        faults = empties_of(kind, self.view, self.values) | dict(wrong or {})
         try:
             filled = kind.model_validate({**self._entered(kind), **known})
         except ValidationError as error:
-            faults = faults_of(error, self.view) | faults
+            fresh = [each for each in all_faults(error) if each[0] or not faults]
+            faults = place_faults(fresh, self.view) | faults
+            if not faults:
+                raise InvalidInput(WINDOW_UNREADABLE) from None
         if faults:
             raise WrongFields(faults)
         return filled
+
+    def require(self, sentences: Mapping[str, str], also: Mapping[str, str] | None = None) -> None:
+        """Refuse a window in which one of these blocks is empty. Raises WrongFields with the sentence of each that is.
+
+        `also` are blocks of which the action itself says that they are empty; here they are said along with the others.
+        """
+        if faults := missing_of(sentences, self.values):
+            raise WrongFields(faults | missing_of(also or {}, self.values))
 
     def _entered(self, kind: type[BaseModel]) -> dict[str, Any]:
         """What was entered for the fields of a form that are asked for; nothing else can be entered."""

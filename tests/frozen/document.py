@@ -64,7 +64,9 @@ def _text() -> str:
     sections["settings"] = _settings()
     sections["metrics"] = _metrics()
     with seams.running() as (bot, database):
-        sections["API"] = _api(bot.api.openapi())
+        document = bot.api.openapi()
+        sections["API"] = _api(document)
+        sections["operations and schemas of the API"] = _api_names(document)
         with database.engine.connect() as connection:
             rows = connection.exec_driver_sql(
                 "SELECT type, name, tbl_name FROM sqlite_master WHERE type = 'trigger'"
@@ -90,11 +92,14 @@ def _slack(source: Source) -> dict[str, Iterable[str]]:
     ids: dict[str, set[str]] = {}
     for key in ("action_id", "block_id", "callback_id", "event_type"):
         ids[key] = source.said(source.parameters(key)) | source.under(key)
-    ids["block_id"] |= {
+    asked = {
         seams.BLOCK_OF(name)
         for form in _classes(source.trees, lambda kind: issubclass(kind, BaseModel))
         for name in seams.INPUTS_OF(form)
     }
+    # What is typed, a day and a person are asked for by an element that is called as its block.
+    ids["block_id"] |= asked
+    ids["action_id"] |= asked
     carried = [
         f"{kind} {name}: {', '.join(_hint(_hints(carries)[part.name]) for part in _fields(carries)) or 'nothing'}"
         for (kind, name), carries in router.carried.items()
@@ -437,7 +442,7 @@ def _metrics() -> Iterator[str]:
 
 
 def _api(document: Mapping[str, Any]) -> Iterator[str]:
-    """Each path with its parameters, and every field of bodies and answers; the names of schemas are not told."""
+    """Each path with its parameters, and every field of bodies and answers, whatever their schemas are called."""
     schemas = document["components"]["schemas"]
     for path, methods in document["paths"].items():
         for method, operation in methods.items():
@@ -459,6 +464,41 @@ def _api(document: Mapping[str, Any]) -> Iterator[str]:
                             body.get("schema", {}), schemas, f"{at} > {status} {media} "
                         )
     yield from _schema(schemas["Problem"], schemas, "application/problem+json ")
+
+
+def _api_names(document: Mapping[str, Any]) -> Iterator[str]:
+    """What clients that are generated call things by: ids of operations, and names of schemas where they are used.
+
+    FastAPI makes them of the names of functions and classes. Whoever renames a function gives its endpoint the old id
+    (`operation_id=…`), and whoever renames a form or a record gives its endpoint a subclass of the old name.
+    """
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            at = f"{method.upper()} {path}"
+            tags = ", ".join(operation["tags"])
+            yield f"{at}: {operation['operationId']} ({tags}: {operation['summary'].strip()})"
+            for used in _references(operation.get("requestBody", {})):
+                yield f"{at} < {used}"
+            for status, answer in operation["responses"].items():
+                yield from (
+                    f"{at} > {status} {used}" for used in _references(answer) if used != "Problem"
+                )
+    for name, schema in document["components"]["schemas"].items():
+        yield name
+        for field, each in schema.get("properties", {}).items():
+            yield from (f"{name}.{field}: {used}" for used in _references(each))
+
+
+def _references(schema: Any) -> Iterator[str]:
+    """Names of the schemas to which a part of the document refers."""
+    if isinstance(schema, Mapping):
+        if "$ref" in schema:
+            yield schema["$ref"].rpartition("/")[2]
+        for each in schema.values():
+            yield from _references(each)
+    elif isinstance(schema, list):
+        for each in schema:
+            yield from _references(each)
 
 
 def _schema(schema: Any, schemas: Any, path: str, inside: tuple[str, ...] = ()) -> Iterator[str]:

@@ -19,9 +19,9 @@ RUN = 12
 VAGUE = frozenset({"one", "found", "told", "said", "shown", "held", "made"})
 """Names that do not say what a thing is."""
 SURFACE = re.compile(
-    r"Slack|/mlgov|\b[Bb]uttons?\b|(?<!\bmodel )(?<!\bModel )\b[Cc]ards?\b|\b[Ww]indows?\b|\b[Mm]odals?\b"
+    r"Slack|/mlgov|\b[Bb]uttons?\b|(?<!\bmodel )(?<!\bModel )\b[Cc]ards?\b|\b[Ww]indows?\b(?!-1252)|\b[Mm]odals?\b"
 )
-"""Words for one surface, where the API and the command line read the same text."""
+"""Words for one surface, where the API and the command line read the same text; Windows-1252 is an encoding's name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -351,6 +351,6 @@ MEASURES = (
     Measure("rows of the database without a type", untyped_rows, 0, 0),
     Measure("import circles at run time", circles_at_run_time, 0, 0),
     Measure("import circles for types", circles_for_types, 2, 0),
-    Measure("words for one surface in workflows", surface_words, 4, 0),
+    Measure("words for one surface in workflows", surface_words, 0, 0),
 )
 """`most` may only fall. Of the files under 40 lines the goal is 8 % of all."""

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from bot.maturity import messages, windows
+from bot.maturity import messages
 from storage import ledger
 from storage.maturity.tables import MaturityAnswer, MaturityCycle, MaturityInvitation
 from storage.people import queries as people
@@ -86,7 +86,7 @@ def test_from_invitation_to_result(company: Office) -> None:
     skipping.click(channel_id=skipping.dm().id, ts=card_of(skipping).ts, action_id=messages.SKIP)
     skipping.submit(
         skipping.modals()[-1].id,
-        {windows.REASON_FIELD: {windows.REASON_FIELD: "On leave until March"}},
+        {"reason": {"reason": "On leave until March"}},
     )
     company.settle()
     assert "skipped" in card_of(skipping).text
@@ -149,13 +149,13 @@ def test_each_tap_is_kept_and_the_window_can_be_left(company: Office) -> None:
     rest = statements(window)[2:]
     assert seat.submit(window.id, {one: {messages.ANSWER: "no"} for one in rest}).ok
     seat.click(view_id=seat.modals()[-1].id, action_id=messages.NOTE)
-    refused = seat.submit(seat.modals()[-1].id, {windows.LINK_FIELD: {windows.LINK_FIELD: "wiki"}})
+    refused = seat.submit(seat.modals()[-1].id, {"link": {"link": "wiki"}})
     assert "starts with https://" in str(refused.errors)
     seat.submit(
         seat.modals()[-1].id,
         {
-            windows.COMMENT_FIELD: {windows.COMMENT_FIELD: "Only *vision* does <!here>"},
-            windows.LINK_FIELD: {windows.LINK_FIELD: "https://wiki.acme.test/data"},
+            "comment": {"comment": "Only *vision* does <!here>"},
+            "link": {"link": "https://wiki.acme.test/data"},
         },
     )
     assert "Only ∗vision∗ does &lt;!here&gt;" in str(seat.modals()[-1].blocks)

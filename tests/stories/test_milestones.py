@@ -13,6 +13,7 @@ from tests.contexts import make_context
 from tests.stories.office import FAY, GUS, OLA, POLICY, SAM, TIM, Office, opened
 from workflows import imports
 from workflows.milestones import service
+from workflows.milestones.forms import NO_PROOF
 from workflows.milestones.records import MilestoneRecord
 
 GATED = (
@@ -113,6 +114,11 @@ def test_a_reminder_is_handled(office: Office) -> None:
     until_reminded(office)
     assert texts(office, TIM) == ["Validation report (Ticket triage) is due tomorrow, Thu 29 Jan"]
     tim = use(office, TIM, "milestones.done")
+    wrong = send(office, tim, proof="   ", on="2026-03-01").errors
+    assert wrong == {
+        "proof": NO_PROOF,
+        "on": "That day is still to come; pick today or an earlier day.",
+    }
     assert send(office, tim, proof="https://acme.test/report?a=1&b=2").ok
     assert found(office)["Validation report"].status is MilestoneStatus.DONE
     card = office.last(tim, tim.dm().id)

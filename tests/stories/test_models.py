@@ -13,6 +13,7 @@ from tests.contexts import make_context
 from tests.stories.office import ADA, FAY, FRED, GUS, OLA, POLICY, TIM, Office, opened, organisation
 from tests.stories.test_road import verified
 from workflows.actors import OPERATOR
+from workflows.evidence.forms import NOT_REJECTED
 from workflows.inventory import reads
 from workflows.inventory.records import ModelRecord
 
@@ -158,8 +159,14 @@ def test_from_registered_to_suspended(office: Office) -> None:
     tim.pick("evidence")
     view = tim.seat.modals()[-1]
     tim.seat.click(view_id=view.id, action_id="models.evidence_type", selected="performance_report")
-    wrong = tim.fill(metrics="accuracy is fine")
-    assert "a metric is written like" in wrong.errors["metrics"].lower()
+    wrong = tim.fill(metrics="accuracy is fine", uri="on my laptop")
+    assert wrong.errors["metrics"].startswith("A metric is written like accuracy = 0.91 >= 0.85")
+    assert "uri" in wrong.errors, "everything that is wrong is said at once"
+    lines = "accuracy is fine\nlatency_ms = 80 <= 120\nrecall = 0.9.1 >= 0.8"
+    wrong = tim.fill(metrics=lines, uri="")
+    assert "Line 1: A metric is written like" in wrong.errors["metrics"]
+    assert "Line 3: A number in there is not written right." in wrong.errors["metrics"]
+    assert "Line 2" not in wrong.errors["metrics"]
     assert tim.fill(metrics="accuracy = 0.91 >= 0.85\nlatency_ms = 80 <= 120").ok
     tim.ask("model fraud-score")
     tim.press("models.step")
@@ -172,14 +179,16 @@ def test_from_registered_to_suspended(office: Office) -> None:
     assert "You were named to validate it" in str(asked.blocks)
     fay.ask("model fraud-score")
     fay.press("models.step_look")
-    first = fay.fill()
+    first = fay.fill(verdict="reject")
     assert "Tick what you looked at" in str(first.errors)
+    assert first.errors["word"] == NOT_REJECTED
     boxes = {
         block["block_id"]: ["yes"]
         for block in fay.seat.modals()[-1].as_json()["blocks"]
         if block["block_id"].startswith("pick:")
     }
     state = {block: {"pick": chosen} for block, chosen in boxes.items()}
+    state |= {"verdict": {"verdict": "accept"}}
     assert fay.seat.submit(fay.seat.modals()[-1].id, state).ok
     assert "4 items accepted." in fay.window()
     for type_ in ("fairness_report", "explainability_report", "security_assessment"):

@@ -85,6 +85,9 @@ def test_those_that_are_ticked_are_decided_and_the_others_wait(office: Office) -
     assert "By Mon 2 Feb 08:50 GMT. Tim: “Two more weeks, 2”" in shown
     assert "ticking it says so" not in shown
     assert "Tick at least one" in str(send(office, ola, "approve", "").errors)
+    unticked = send(office, ola, "reject", "").errors
+    assert "Tick at least one" in str(unticked)
+    assert "Say in a sentence why you reject" in unticked["reason"]
     assert send(office, ola, "approve", "", 1, 3).ok
     assert "2 requests approved" in str(ola.modals()[-1].as_json())
     assert "Project 2" in str(ola.home().as_json())

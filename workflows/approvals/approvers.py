@@ -41,7 +41,7 @@ from workflows.approvals.stages import (
 from workflows.audit import service as audit
 from workflows.calendar import local_instant
 from workflows.context import Context
-from workflows.errors import GovernanceError, InvalidInput, NotFound
+from workflows.errors import GovernanceError, InvalidInput, InvalidInputs, NotFound
 from workflows.handles import ONCALL, Meant
 from workflows.outbox import Destination, Subject
 from workflows.policy import Gate, Policy, root
@@ -432,18 +432,16 @@ def record_absence(ctx: Context, form: Away) -> int:
     permissions.require_member(ctx.actor, "absence.plan", subject=("person", ctx.actor.id))
     zone = ZoneInfo(ctx.actor.tz) if ctx.actor.tz else ctx.policy.organisation.zone
     today = ctx.now.astimezone(zone).date()
+    faults = {}
     if form.since < today:
-        raise InvalidInput(
-            "An absence can't begin before today: nobody decides for you in the past.",
-            field="since",
-        )
+        faults["since"] = "An absence can't begin before today: nobody decides for you in the past."
     if not form.since <= form.until <= form.since + LONGEST:
-        raise InvalidInput("Choose a last day after the first, within half a year.", field="until")
+        faults["until"] = "Choose a last day after the first, within half a year."
     stand_in = find_by_slack_id(ctx, form.stand_in)
     if stand_in is None or stand_in.id == ctx.actor.id:
-        raise InvalidInput(
-            "Choose somebody else of this organisation, no guest and no bot.", field="stand_in"
-        )
+        faults["stand_in"] = "Choose somebody else of this organisation, no guest and no bot."
+    if faults or stand_in is None:
+        raise InvalidInputs(faults)
     # Before absences are read, so that of two that name each other at one moment the second sees the first.
     activity.lock_people(ctx.session, sorted([ctx.actor.id, stand_in.id]))
     since = max(ctx.now, local_instant(form.since, time(0), zone))

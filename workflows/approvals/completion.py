@@ -15,7 +15,7 @@ from workflows.audit import heads
 from workflows.audit import service as audit
 from workflows.calendar import calendar_for, local_instant
 from workflows.context import Context
-from workflows.errors import InvalidInput
+from workflows.errors import refuse
 
 DUE = "approval.condition"
 """The timer that looks at a condition when its day is over; `seq` is the condition."""
@@ -32,15 +32,17 @@ def keep_conditions(
     """Keep what this approval depends on. Raises InvalidInput for a day that has passed or an owner who is nobody."""
     zone = ctx.policy.organisation.zone
     today = ctx.now.astimezone(zone).date()
-    for number, term in enumerate(terms):
-        owner = approvers.find_by_slack_id(ctx, term.owner)
+    owners = [approvers.find_by_slack_id(ctx, term.owner) for term in terms]
+    faults = {}
+    for number, (term, owner) in enumerate(zip(terms, owners, strict=True)):
         if owner is None:
-            raise InvalidInput(
-                "That person is no full member of this organisation that mlgov knows. Choose somebody else.",
-                field=f"owner_{number}",
+            faults[f"owner_{number}"] = (
+                "That person is no full member of this organisation that mlgov knows. Choose somebody else."
             )
         if not today <= term.due <= today + FURTHEST:
-            raise InvalidInput("Choose a day from today on, within a year.", field=f"due_{number}")
+            faults[f"due_{number}"] = "Choose a day from today on, within a year."
+    refuse(faults)
+    for term, owner in zip(terms, filter(None, owners), strict=True):
         text = audit.write_text(ctx.session, ctx.actor, term.text, now=ctx.now)
         condition_id = activity.insert_condition(
             ctx.session,

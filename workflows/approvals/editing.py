@@ -18,7 +18,7 @@ from workflows.approvals import approvers, completion, door, notifications, rule
 from workflows.approvals.approvers import Reached, bind_stages, find_passing_rule
 from workflows.approvals.completion import EXPIRE
 from workflows.approvals.door import Entered
-from workflows.approvals.forms import Answer, AskInformation, DropQuestion, Edit
+from workflows.approvals.forms import UNEXPLAINED, Answer, AskInformation, DropQuestion, Edit
 from workflows.approvals.records import Card
 from workflows.approvals.rules import Refusal
 from workflows.approvals.stages import Bound, Dropped, Stage
@@ -199,9 +199,7 @@ def edit_request(ctx: Context, form: Edit, at: Entered) -> str:
     head, request = at.head, at.request
     before = require_editable(ctx, head.id)
     if not form.reason:
-        raise InvalidInput(
-            "Say in a sentence why this is needed; those who decide read it.", field="reason"
-        )
+        raise InvalidInput(UNEXPLAINED, field="reason")
     if form.subject_type not in ("", head.subject_type):
         raise InvalidInput(STAYS)
     prepared = approvable.SUBJECTS[head.subject_type].prepare(ctx, form.form, replacing=head.id)

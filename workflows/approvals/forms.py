@@ -10,6 +10,8 @@ from workflows.inputs import Input
 
 MAX_REASON = 3000
 """Characters; what a text field of Slack takes."""
+UNEXPLAINED = "Say in a sentence why this is needed; those who decide read it."
+"""Of a request without a reason."""
 
 Reason = Annotated[str, StringConstraints(strip_whitespace=True, max_length=MAX_REASON)]
 

@@ -24,7 +24,7 @@ from workflows.approvals.approvers import (
 )
 from workflows.approvals.approvers import bind_stage as bound_stage
 from workflows.approvals.completion import EXPIRE
-from workflows.approvals.forms import SubmitRequest
+from workflows.approvals.forms import UNEXPLAINED, SubmitRequest
 from workflows.approvals.stages import Approver, Bound, Stage
 from workflows.audit import service as audit
 from workflows.context import Context
@@ -300,9 +300,7 @@ def submit_request(ctx: Context, form: SubmitRequest) -> int:
     if not is_bound:
         raise InvalidInput(f"A {form.subject_type} is not decided at the gate {form.gate!r}.")
     if not form.reason:
-        raise InvalidInput(
-            "Say in a sentence why this is needed; those who decide read it.", field="reason"
-        )
+        raise InvalidInput(UNEXPLAINED, field="reason")
     try:
         prepared = subject.prepare(ctx, form.form)
     except GovernanceError:

@@ -5,7 +5,15 @@ from datetime import date
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from workflows.evidence.explanations import Explained
 from workflows.evidence.fairness import Counts
@@ -137,6 +145,26 @@ class Watched(BaseModel):
         )
 
 
+NOT_REJECTED = "Say in a sentence why you reject it."
+NOT_WAIVED = "Say in a sentence why it can be waived."
+"""Of a rejection or a waiver without a reason."""
+_NEEDED: dict[tuple[object, object], str] = {
+    (
+        "performance_report",
+        "metrics",
+    ): "a performance report needs at least one metric with its threshold, like accuracy = 0.91 >= 0.85",
+    (
+        "monitoring_plan",
+        "watched",
+    ): "a monitoring plan needs at least one measure to watch, like accuracy >= 0.85 every 7",
+    (
+        "validation_report",
+        "outcome",
+    ): "a validation report has an outcome: pass, conditional or fail",
+}
+"""Type of evidence and field → what is said where that is empty."""
+
+
 class SubmitEvidence(BaseModel):
     """An item of evidence for one version: a document by its digest and place, or metrics that mlgov judges itself."""
 
@@ -154,11 +182,13 @@ class SubmitEvidence(BaseModel):
     summary: Annotated[
         Words, Input("What it shows, in words", "Approvers read it.", multiline=True)
     ] = ""
-    metrics: tuple[Measure, ...] = Field(default=(), max_length=50)
+    metrics: tuple[Measure, ...] = Field(default=(), max_length=50, validate_default=True)
     """For a performance report, or any other that measures."""
-    watched: tuple[Watched, ...] = Field(default=(), max_length=50)
+    watched: tuple[Watched, ...] = Field(default=(), max_length=50, validate_default=True)
     """For a monitoring plan."""
-    outcome: Annotated[Outcome | None, Input("What did the validation come to?")] = None
+    outcome: Annotated[Outcome | None, Input("What did the validation come to?")] = Field(
+        default=None, validate_default=True
+    )
     """For a validation report."""
     fairness: Counts | None = None
     """For a fairness report: groups counted, which mlgov compares itself."""
@@ -167,6 +197,15 @@ class SubmitEvidence(BaseModel):
     card: CardText | None = None
     """For a model card: its sections."""
     valid_until: Annotated[date | None, Input("Good until")] = None
+
+    @field_validator("metrics", "watched", "outcome")
+    @classmethod
+    def _has_what_its_type_needs(cls, value: object, info: ValidationInfo) -> object:
+        """Said of the field itself, so that it is said along with what is wrong elsewhere."""
+        sentence = _NEEDED.get((info.data.get("type"), info.field_name))
+        if sentence and not value:
+            raise ValueError(sentence)
+        return value
 
     @model_validator(mode="after")
     def _says_something(self) -> "SubmitEvidence":
@@ -177,16 +216,6 @@ class SubmitEvidence(BaseModel):
         ):
             if found is not None and self.type != name:
                 raise ValueError(f"that belongs to a {name.replace('_', ' ')}")
-        if self.type == "performance_report" and not self.metrics:
-            raise ValueError(
-                "a performance report needs at least one metric with its threshold, like accuracy = 0.91 >= 0.85"
-            )
-        if self.type == "monitoring_plan" and not self.watched:
-            raise ValueError(
-                "a monitoring plan needs at least one measure to watch, like accuracy >= 0.85 every 7"
-            )
-        if self.type == "validation_report" and self.outcome is None:
-            raise ValueError("a validation report has an outcome: pass, conditional or fail")
         names = [one.name.casefold() for one in self.metrics]
         names += [f"watched {one.name.casefold()}" for one in self.watched]
         if len(set(names)) != len(names):

@@ -18,12 +18,20 @@ from workflows.actors import Actor, ActorKind
 from workflows.audit import service as audit
 from workflows.calendar import local_instant
 from workflows.context import Context
-from workflows.errors import GovernanceError, InvalidInput, NotFound, Stale
+from workflows.errors import GovernanceError, InvalidInput, NotFound, Stale, refuse
 from workflows.evidence import explanations as evidence_explanations
 from workflows.evidence import fairness, rules
 from workflows.evidence.explanations import Explained
 from workflows.evidence.fairness import Counts
-from workflows.evidence.forms import CARD, EXPLAINED, FAIRNESS, CardText, SubmitEvidence
+from workflows.evidence.forms import (
+    CARD,
+    EXPLAINED,
+    FAIRNESS,
+    NOT_REJECTED,
+    NOT_WAIVED,
+    CardText,
+    SubmitEvidence,
+)
 from workflows.evidence.records import Item
 from workflows.sources import explanations, model_cards
 from workflows.sources.text import storable
@@ -175,7 +183,7 @@ def decide_item(ctx: Context, evidence_id: int, revision: int, *, accept: bool, 
             "This evidence changed since it was shown to you. Nothing was changed; look at it again."
         )
     if not accept and not word:
-        raise InvalidInput("Say in a sentence why you reject it.", field="word")
+        raise InvalidInput(NOT_REJECTED, field="word")
     if accept and not word and row.content.get("flags"):
         flag = str(row.content["flags"][0])
         raise InvalidInput(
@@ -202,11 +210,11 @@ def waive_item(ctx: Context, version_id: int, type_: str, *, reason: str, until:
     """Let a version go on without this evidence until a day. It stays shown as waived, with who answers for it."""
     if type_ not in ctx.policy.evidence.all_types:
         raise InvalidInput("There is no evidence of that type.", field="type")
-    if not reason:
-        raise InvalidInput("Say in a sentence why it can be waived.", field="reason")
+    faults = {} if reason else {"reason": NOT_WAIVED}
     if not ctx.now < until <= ctx.now + ctx.policy.evidence.waive_at_most + timedelta(days=1):
         most = ctx.policy.evidence.waive_at_most.days
-        raise InvalidInput(f"Choose a day to come, at most {most} days ahead.", field="until")
+        faults["until"] = f"Choose a day to come, at most {most} days ahead."
+    refuse(faults)
     text = audit.write_text(ctx.session, ctx.actor, reason, now=ctx.now)
     row = Evidence(
         version_id=version_id,

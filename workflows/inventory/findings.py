@@ -10,7 +10,14 @@ from workflows.actors import ActorKind
 from workflows.audit import service as audit
 from workflows.calendar import last_day
 from workflows.context import Context
-from workflows.errors import GovernanceError, InvalidInput, NotAllowed, RefusalFact, Stale
+from workflows.errors import (
+    GovernanceError,
+    InvalidInput,
+    NotAllowed,
+    RefusalFact,
+    Stale,
+    refuse,
+)
 from workflows.inventory import permissions as inventory_permissions
 from workflows.inventory import reads, rules, service
 from workflows.inventory.forms import FileFinding, SettleFinding
@@ -168,18 +175,16 @@ def settle_finding(ctx: Context, form: SettleFinding) -> str:
             "You developed this version; somebody else has to see that it is mended.",
             audit=RefusalFact("finding.resolve", TYPE, str(row.id), why="not_separate"),
         )
+    faults = {}
     if form.how != "progress" and not form.word:
-        raise InvalidInput(
-            "Say how one can see it." if form.how == "resolve" else "Say why.", field="word"
-        )
+        faults["word"] = "Say how one can see it." if form.how == "resolve" else "Say why."
     today = reads.today_of(ctx.policy, ctx.now)
     if form.how == "accept":
         most = today + ctx.policy.inventory.accept_at_most
         if form.until is None or not today < form.until <= most:
-            raise InvalidInput(
-                f"Choose a day to come, at most {ctx.policy.inventory.accept_at_most.days} days ahead.",
-                field="until",
-            )
+            days = ctx.policy.inventory.accept_at_most.days
+            faults["until"] = f"Choose a day to come, at most {days} days ahead."
+    refuse(faults)
     text = audit.write_text(ctx.session, ctx.actor, form.word, now=ctx.now) if form.word else None
     status = {
         "progress": FindingStatus.IN_PROGRESS,

@@ -8,14 +8,13 @@ from decimal import Decimal
 from typing import Annotated, Literal
 
 from pydantic import (
-    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
     StringConstraints,
+    ValidationInfo,
     field_validator,
-    model_validator,
 )
 
 from storage.enums import ChangeClass, EuClass, Exposure, ModelKind, PurposeClass, Severity
@@ -53,23 +52,21 @@ _PURPOSE_CLASS = Input("What does its output do?")
 _EU_CLASS = Input("Class under the EU AI Act")
 
 
-class RegisterModel(Form):
-    """A model for the inventory. People are person ids."""
+class ModelFacts(Form):
+    """What is said of a model in the same words by people and programs: who it names is a form's own."""
 
-    key: Key
     name: Annotated[
         Line,
         Field(min_length=2),
-        AfterValidator(unmixed),
         Input("Name", "As people call it, like Fraud score.", most=80),
     ]
     kind: Annotated[ModelKind, Input("What is it?")] = ModelKind.INTERNAL
     vendor: Annotated[
         Line | None, Input("Vendor", "For a model that is not your own.", most=80)
-    ] = None
-    project: Annotated[Line | None, Input("Project")] = None
-    """Key of the project."""
-    owner_id: Annotated[str | None, Input("Owner", placeholder="Who answers for it")] = None
+    ] = Field(default=None, validate_default=True)
+    project: Annotated[Line | None, Input("Project")] = Field(
+        default=None, description="Key of its project."
+    )
     purpose: Annotated[
         Words,
         Input(
@@ -83,26 +80,39 @@ class RegisterModel(Form):
         Words, Input("Not meant for", "Uses that nobody validated.", multiline=True)
     ] = ""
     technique: Annotated[Line, Input("Technique", "Like gradient boosting.", most=200)] = ""
-    data_sources: Annotated[
-        tuple[Line, ...],
-        Input("Data that it is made from", "Names, separated by commas.", most=1000),
-    ] = Field(default=(), max_length=50)
     affects_people: Annotated[bool, Input("Does its output bear on people one by one?")] = False
-    upstream: Annotated[tuple[Key, ...], Input("Takes the output of", placeholder="None")] = Field(
-        default=(), max_length=50
-    )
     registry_name: Annotated[str, Field(max_length=250)] | None = None
     exposure: Annotated[Exposure | None, _EXPOSURE] = None
     purpose_class: Annotated[PurposeClass | None, _PURPOSE_CLASS] = None
     eu_class: Annotated[EuClass | None, _EU_CLASS] = None
     """How material it is, all three or none; asked when it is registered, and by an assessment afterwards."""
+
+
+class RegisterModel(ModelFacts):
+    """A model for the inventory. People are person ids."""
+
+    key: Key
+    owner_id: Annotated[str | None, Input("Owner", placeholder="Who answers for it")] = None
+    data_sources: Annotated[
+        tuple[Line, ...],
+        Input("Data that it is made from", "Names, separated by commas.", most=1000),
+    ] = Field(default=(), max_length=50)
+    upstream: Annotated[tuple[Key, ...], Input("Takes the output of", placeholder="None")] = Field(
+        default=(), max_length=50
+    )
     request_key: str
 
-    @model_validator(mode="after")
-    def _whose(self) -> "RegisterModel":
-        if self.kind is ModelKind.VENDOR and not self.vendor:
+    @field_validator("name")
+    @classmethod
+    def _is_unmixed(cls, value: str) -> str:
+        return unmixed(value)
+
+    @field_validator("vendor")
+    @classmethod
+    def _whose(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if info.data.get("kind") is ModelKind.VENDOR and not value:
             raise ValueError("say which vendor it comes from")
-        return self
+        return value
 
 
 class AssessTier(Form):
@@ -138,10 +148,9 @@ class Generative(Form):
     ] = Field(default=(), max_length=50)
 
 
-class AddVersion(Form):
-    """A version of a model; who made it are person ids."""
+class VersionFacts(Form):
+    """What is said of a version in the same words by people and programs."""
 
-    model_id: int
     version: Annotated[VersionName, Input("Version", most=60)]
     digest: Annotated[
         Annotated[str, Field(pattern=DIGEST)] | None,
@@ -153,6 +162,12 @@ class AddVersion(Form):
     ] = None
     generative: Generative | None = None
     run_id: Annotated[str, Field(max_length=120)] | None = None
+
+
+class AddVersion(VersionFacts):
+    """A version of a model; who made it are person ids."""
+
+    model_id: int
     developers: Annotated[
         tuple[str, ...],
         Input(
@@ -169,15 +184,25 @@ class AddVersion(Form):
         return value.removeprefix("v") or value
 
 
-class TakeStep(Form):
+class StepFacts(Form):
+    """What is said with a step in the same words by people and programs."""
+
+    reason: Annotated[
+        Words, Input("Why?", "It stays with the record.", multiline=True, most=1000)
+    ] = ""
+    change_class: Annotated[ChangeClass | None, Input("How much does the change weigh?")] = None
+    new_version: Annotated[
+        VersionName | None, Input("Name of the new version", "For a material change.", most=60)
+    ] = None
+    """The version that a material change leads to."""
+
+
+class TakeStep(StepFacts):
     """A step of a version, as it was shown. `validator_id` names who validates it, where the step asks for somebody."""
 
     version_id: int
     revision: int
     verb: Annotated[str, Field(pattern=r"^[a-z_]{2,30}$")]
-    reason: Annotated[
-        Words, Input("Why?", "It stays with the record.", multiline=True, most=1000)
-    ] = ""
     validator_id: Annotated[
         str | None,
         Input(
@@ -186,11 +211,6 @@ class TakeStep(Form):
             placeholder="Somebody who did not make it",
         ),
     ] = None
-    change_class: Annotated[ChangeClass | None, Input("How much does the change weigh?")] = None
-    new_version: Annotated[
-        VersionName | None, Input("Name of the new version", "For a material change.", most=60)
-    ] = None
-    """The version that a material change leads to."""
     request_key: str
 
 
@@ -201,17 +221,22 @@ class AskApproval(Form):
     revision: int
 
 
-class FileFinding(Form):
+class FindingFacts(Form):
+    """What is said of something wrong in the same words by people and programs."""
+
+    words: Annotated[Words, Field(min_length=3), Input("What is wrong?", multiline=True, most=2000)]
+    severity: Annotated[Severity, Input("How grave is it?")]
+    due: Annotated[
+        date | None, Input("By when?", "Left empty, the policy's time for that severity.")
+    ] = None
+
+
+class FileFinding(FindingFacts):
     """Something wrong, in a person's words."""
 
     model_id: int
     version_id: int | None = None
-    words: Annotated[Words, Field(min_length=3), Input("What is wrong?", multiline=True, most=2000)]
-    severity: Annotated[Severity, Input("How grave is it?")]
     owner_id: Annotated[str | None, Input("Who mends it?", placeholder="Its owner")] = None
-    due: Annotated[
-        date | None, Input("By when?", "Left empty, the policy's time for that severity.")
-    ] = None
 
 
 class SettleFinding(Form):

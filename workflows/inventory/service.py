@@ -17,7 +17,15 @@ from workflows import outbox, permissions, resting, rollout
 from workflows.actors import ActorKind
 from workflows.audit import service as audit
 from workflows.context import Context
-from workflows.errors import GovernanceError, InvalidInput, NotAllowed, NotFound, RefusalFact, Stale
+from workflows.errors import (
+    GovernanceError,
+    InvalidInput,
+    NotAllowed,
+    NotFound,
+    RefusalFact,
+    Stale,
+    refuse,
+)
 from workflows.inventory import permissions as inventory_permissions
 from workflows.inventory import reads, rules
 from workflows.inventory.forms import AddVersion, AssessTier, RegisterModel
@@ -330,12 +338,10 @@ def assess_tier(ctx: Context, form: AssessTier) -> int:
                 field="override",
                 audit=RefusalFact("model.tier", TYPE, str(row.id), why="not_model_risk"),
             )
-        if not form.reason:
-            raise InvalidInput("Say why another tier holds.", field="reason")
+        faults = {} if form.reason else {"reason": "Say why another tier holds."}
         if form.override > follows and form.eu_class.value in ("high", "prohibited"):
-            raise InvalidInput(
-                "A use of that class under the EU AI Act is tier 1 in any case.", field="override"
-            )
+            faults["override"] = "A use of that class under the EU AI Act is tier 1 in any case."
+        refuse(faults)
         text = audit.write_text(ctx.session, ctx.actor, form.reason, now=ctx.now)
     held_tier = form.override if is_override and form.override is not None else follows
     if row.tier is not None and held_tier > row.tier:

@@ -1,5 +1,7 @@
 """Moving versions through their life: the one place where a step is taken, or refused with everything that is missing."""
 
+from collections.abc import Mapping
+
 from storage.enums import ChangeClass, ModelState, Part
 from storage.inventory import queries
 from storage.inventory.tables import Model, ModelAgreement, ModelChange, ModelVersion
@@ -7,7 +9,15 @@ from workflows import permissions
 from workflows.actors import ActorKind
 from workflows.audit import service as audit
 from workflows.context import Context
-from workflows.errors import GovernanceError, InvalidInput, NotAllowed, RefusalFact, Stale
+from workflows.errors import (
+    GovernanceError,
+    InvalidInput,
+    InvalidInputs,
+    NotAllowed,
+    RefusalFact,
+    Stale,
+    refuse,
+)
 from workflows.evidence import rules as evidence_rules
 from workflows.inventory import findings, monitoring, reads, rules, service
 from workflows.inventory import permissions as inventory_permissions
@@ -18,6 +28,7 @@ from workflows.inventory.rules import Move, Who
 S = ModelState
 _HEARD_BESIDE = frozenset({rules.SUSPEND, "resume", rules.RETIRE})
 """Steps that are news for those who depend on a model."""
+NO_REASON = "Say in a sentence why; it stays with the record."
 
 
 def take_step(ctx: Context, form: TakeStep) -> str:
@@ -31,18 +42,18 @@ def take_step(ctx: Context, form: TakeStep) -> str:
         raise GovernanceError(
             f"Version {version.version} of {model.name} is {describe_state(S(version.state))}; from there that step does not exist."
         )
+    reason = form.reason.strip()
+    unexplained = {"reason": NO_REASON} if move.asks_why and not reason else {}
     if move.verb == "reassign" and form.validator_id is None:
-        raise InvalidInput("Say who validates it from now on.", field="validator")
+        refuse({"validator": "Say who validates it from now on."} | unexplained)
     if move.verb == rules.PASS:
         raise RuntimeError("approval is asked for through decisions.submit")
     if rules.Guard.VALIDATOR_NAMED in move.guards and form.validator_id is not None:
         _name_validator(ctx, version, form.validator_id)
     require_free(ctx, version, move)
-    reason = form.reason.strip()
-    if move.asks_why and not reason:
-        raise InvalidInput("Say in a sentence why; it stays with the record.", field="reason")
     if move.verb == rules.CHANGE:
-        return _change_version(ctx, model, version, move, form)
+        return _change_version(ctx, model, version, move, form, unexplained)
+    refuse(unexplained)
     if move.both and not _record_agreement(ctx, model, version, move, reason):
         service.refresh_copies(ctx, model.id)
         both = " and ".join(sorted(rules.WHO_WORDS[one] for one in move.who))
@@ -219,21 +230,25 @@ def _record_agreement(
 
 
 def _change_version(
-    ctx: Context, model: Model, version: ModelVersion, move: Move, form: TakeStep
+    ctx: Context,
+    model: Model,
+    version: ModelVersion,
+    move: Move,
+    form: TakeStep,
+    unexplained: Mapping[str, str],
 ) -> str:
     """A change of what is in use: words only, minor, or material."""
+    faults = dict(unexplained)
     if form.change_class is None:
-        raise InvalidInput("Say how much the change weighs.", field="change_class")
+        raise InvalidInputs(faults | {"change_class": "Say how much the change weighs."})
+    is_material = form.change_class is ChangeClass.MATERIAL
+    if is_material and form.new_version is None:
+        faults["new_version"] = "A material change leads to a new version: name it."
+    elif is_material and queries.find_version_named(ctx.session, model.id, form.new_version or ""):
+        faults["new_version"] = f"There is a version {form.new_version} already."
+    refuse(faults)
     result_id = None
-    if form.change_class is ChangeClass.MATERIAL:
-        if form.new_version is None:
-            raise InvalidInput(
-                "A material change leads to a new version: name it.", field="new_version"
-            )
-        if queries.find_version_named(ctx.session, model.id, form.new_version) is not None:
-            raise InvalidInput(
-                f"There is a version {form.new_version} already.", field="new_version"
-            )
+    if is_material and form.new_version is not None:
         result_id = service.add_version(
             ctx, AddVersion(model_id=model.id, version=form.new_version)
         )

@@ -1,14 +1,18 @@
 """What people enter in a check-in."""
 
+from typing import Annotated
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from storage.enums import Answer, Level
+from workflows.inputs import Input
 from workflows.maturity.rules import DIMENSIONS
 
 COMMENT, LINK, REASON = 1000, 500, 500
 """The most characters of each."""
+UNSAID = "Say in a few words why."
+"""Of skipping without a reason."""
 
 
 class _Form(BaseModel):
@@ -29,8 +33,19 @@ class WriteNote(_Form):
 
     invitation_id: int
     dimension: str
-    comment: str = Field(default="", max_length=COMMENT)
-    link: str = Field(default="", max_length=LINK)
+    comment: Annotated[
+        str, Field(max_length=COMMENT), Input("Comment", multiline=True, most=COMMENT)
+    ] = ""
+    link: Annotated[
+        str,
+        Field(max_length=LINK),
+        Input(
+            "Link to proof",
+            "A page, a run or a dashboard that shows it.",
+            most=LINK,
+            placeholder="https://…",
+        ),
+    ] = ""
 
     @field_validator("comment", "link", mode="before")
     @classmethod
@@ -51,7 +66,25 @@ class Skip(_Form):
     """Why somebody does not take part this time."""
 
     invitation_id: int
-    reason: str = Field(min_length=3, max_length=REASON)
+    reason: Annotated[
+        str,
+        Field(max_length=REASON),
+        Input(
+            "Why",
+            "Like “on leave until March” or “I don't work with models”. Seen like your answers.",
+            multiline=True,
+            least=3,
+            most=REASON,
+            empty=UNSAID,
+        ),
+    ]
+
+    @field_validator("reason")
+    @classmethod
+    def _says_why(cls, value: str) -> str:
+        if len(value) < 3:
+            raise ValueError(UNSAID.rstrip("."))
+        return value
 
 
 class SetTargets(_Form):

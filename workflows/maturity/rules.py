@@ -46,7 +46,7 @@ class Statement(Section):
     def _is_id(cls, value: str) -> str:
         if not _ID.match(value):
             raise ValueError(
-                "an id is 1 to 40 of a-z, 0-9, dot, dash and underscore, like deploy.button"
+                "an id is 1 to 40 of a-z, 0-9, dot, dash and underscore, like data.owner"
             )
         return value
 

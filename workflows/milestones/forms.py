@@ -19,6 +19,9 @@ from workflows.sources.text import NAME, storable
 
 MAX_NEEDS = 50
 REASON = 1000
+PICK_DAY, PICK_SOMEBODY = "Pick a day.", "Pick somebody."
+NO_PROOF = "Say in a word how one can see it, or give a link."
+NO_REASON = "Say why in a sentence; those who follow it read this."
 
 _TYPE_WORDS = words_of(
     MilestoneType,
@@ -81,13 +84,14 @@ class AddMilestone(_Form):
         Title, Input("What will be reached", most=200, placeholder="Validation report accepted")
     ]
     type: Annotated[MilestoneType, Input("What kind of step")] = MilestoneType.OTHER
-    due: Annotated[Day, Input("By which day")]
+    due: Annotated[Day, Input("By which day", empty=PICK_DAY)]
     owner_id: Annotated[
         str | None,
         Input(
             "Who answers for it",
             "They are reminded before it is due, in their own working hours.",
             placeholder="Pick somebody",
+            empty=PICK_SOMEBODY,
         ),
     ] = None
     """Opaque id; none means whoever adds it."""
@@ -112,7 +116,7 @@ class Reschedule(_Form):
 
     milestone_id: int
     revision: int
-    new: Annotated[Day, Input("New day")]
+    new: Annotated[Day, Input("New day", empty=PICK_DAY)]
 
     @field_validator("new")
     @classmethod

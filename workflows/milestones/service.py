@@ -14,9 +14,17 @@ from workflows import outbox, permissions, resting
 from workflows.actors import ActorKind
 from workflows.audit import service as audit
 from workflows.context import Context
-from workflows.errors import GovernanceError, InvalidInput, NotAllowed, NotFound, RefusalFact, Stale
+from workflows.errors import (
+    GovernanceError,
+    InvalidInput,
+    NotAllowed,
+    NotFound,
+    RefusalFact,
+    Stale,
+    refuse,
+)
 from workflows.milestones import reads, reminders, rules
-from workflows.milestones.forms import AddMilestone, Reschedule
+from workflows.milestones.forms import NO_PROOF, NO_REASON, AddMilestone, Reschedule
 from workflows.milestones.notices import MilestoneCard
 from workflows.milestones.records import Detail, MilestoneRecord, SnoozeChoice
 from workflows.outbox import Destination, Subject
@@ -313,11 +321,11 @@ def complete(
 ) -> None:
     """It is met, with a word or a link as proof; on that day, or today."""
     row = lock_open(ctx, milestone_id, revision)
-    if not proof.strip():
-        raise InvalidInput("Say in a word how one can see it, or give a link.", field="proof")
     today = reads.today_of(ctx.policy, ctx.now)
+    faults = {} if proof.strip() else {"proof": NO_PROOF}
     if on is not None and on > today:
-        raise InvalidInput("That day is still to come; pick today or an earlier day.", field="on")
+        faults["on"] = "That day is still to come; pick today or an earlier day."
+    refuse(faults)
     text = audit.write_text(ctx.session, ctx.actor, proof.strip(), now=ctx.now)
     row.actual, row.proof_id, row.done_by = on or today, text.id, ctx.actor.id
     row.revision += 1
@@ -456,7 +464,7 @@ def drop(ctx: Context, milestone_id: int, *, revision: int, reason: str) -> None
 def _require_reason(reason: str) -> str:
     text = reason.strip()
     if not text:
-        raise InvalidInput("Say why in a sentence; those who follow it read this.", field="reason")
+        raise InvalidInput(NO_REASON, field="reason")
     return text
 
 
