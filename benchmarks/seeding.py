@@ -16,12 +16,12 @@ from storage.people.tables import Person
 from storage.projects.tables import Project
 from tests.contexts import make_context
 from workflows import clock
-from workflows.actors import SYSTEM, Actor
 from workflows.approvals import submission
 from workflows.approvals.forms import SubmitRequest
 from workflows.budgets import imports
 from workflows.budgets.forms import BudgetRow, IncreaseBudget
 from workflows.budgets.increase import BUDGET_INCREASE, TYPE
+from workflows.context import SYSTEM, Actor
 
 APPROVE = "approvals.approve"
 """The button of a card that approves in one click."""

@@ -25,11 +25,10 @@ from storage import backup
 from storage.db import CLICK_WAITS, Database, DatabaseBusy, waiting_until
 from tests.contexts import make_context
 from workflows import clock, policy
-from workflows.actors import OPERATOR
 from workflows.anonymity.service import DisclosureBatch
 from workflows.audit import service as audit
 from workflows.budgets import alerts, cost_loading, imports
-from workflows.context import Occasion
+from workflows.context import OPERATOR, Occasion
 from workflows.delivery import settling
 from workflows.digests import service
 from workflows.people import mirror

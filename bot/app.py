@@ -48,7 +48,7 @@ from bot.registry import slack as registry_web
 from bot.registry import sync
 from bot.scheduler import Scheduler
 from bot.settings import Settings, SettingsRefused
-from bot.slack import bolt, installation
+from bot.slack import dispatcher, installation
 from bot.slack.client import Reach
 from bot.slack.dispatcher import Edge
 from bot.slack.requests import Router
@@ -71,9 +71,8 @@ from storage import migrate, runtime
 from storage.db import Database
 from storage.people.lookups import find_channel
 from workflows import clock, jobs, policy
-from workflows.actors import SYSTEM
 from workflows.audit import heads
-from workflows.context import Context
+from workflows.context import SYSTEM, Context
 from workflows.delivery.pace import Pace
 from workflows.job_runner import Run
 from workflows.maturity import rules
@@ -152,7 +151,7 @@ class Bot:
         """The web application; with `serve_slack` it also takes Slack's own requests at /slack/events."""
         return site.create(
             bolt=self.bolt if serve_slack else None,
-            verifier=bolt.verifier(self.deps) if serve_slack else None,
+            verifier=dispatcher.verifier(self.deps) if serve_slack else None,
             health=self.health,
             exposition=self._exposition(),
             api=self.api,
@@ -327,7 +326,7 @@ def _create(
     return Bot(
         deps=deps,
         edge=edge,
-        bolt=bolt.build(deps, edge, open_home=status_slack.opener(deps)),
+        bolt=dispatcher.build(deps, edge, open_home=status_slack.opener(deps)),
         delivery=sender,
         scheduler=scheduler,
         health=Health(

@@ -17,8 +17,7 @@ from bot.settings import Settings
 from bot.slack.directory import Directory
 from storage.db import Database
 from workflows import clock
-from workflows.actors import SYSTEM, Actor
-from workflows.context import Context, Occasion, Place
+from workflows.context import SYSTEM, Actor, Context, Occasion, Place
 from workflows.policy import Policy, PolicyText
 
 P = ParamSpec("P")

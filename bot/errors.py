@@ -16,8 +16,8 @@ from bot.slack.replies import FieldErrors, Private, Reply, Show
 from storage.db import CannotWrite, DatabaseAway, DatabaseBusy
 from storage.people import readings
 from workflows import permissions
-from workflows.actors import Actor
 from workflows.audit import service as audit
+from workflows.context import Actor
 from workflows.errors import (
     GovernanceError,
     InvalidInput,

@@ -15,13 +15,12 @@ from sqlalchemy.orm import Session
 from bot.deps import Deps
 from bot.slack.interactions import Place, Request
 from workflows import clock
-from workflows.actors import SYSTEM, Actor
 from workflows.approvable import SubjectMoved
 from workflows.approvals import actions, door, service
 from workflows.approvals.delegation import Takers
 from workflows.approvals.forms import HandOver, OnRequest
 from workflows.approvals.refusals import CardChanged, Overdue, RecordChanged, Unconfirmed
-from workflows.context import Context
+from workflows.context import SYSTEM, Actor, Context
 from workflows.errors import GovernanceError, NotFound, Stale
 from workflows.policy import root
 

@@ -28,9 +28,9 @@ from storage import backup, migrate
 from storage.db import AnotherHost, Database, DatabaseAway, DatabaseBusy
 from storage.enums import HoldReason
 from workflows import clock, operations
-from workflows.actors import SYSTEM
 from workflows.audit import heads
 from workflows.audit.service import Kept
+from workflows.context import SYSTEM
 from workflows.delivery import holding
 from workflows.delivery.records import HoldRecord
 from workflows.errors import GovernanceError, InvalidInput
@@ -295,9 +295,7 @@ def mark(database: Database, *, known_seq: int) -> HoldRecord:
     with database.begin(patient=True) as session:
         entries = heads.read_current(session, now=clock.now(session)).seq
         return holding.begin(
-            operations.load_context(session),
-            HoldReason.RESTORED,
-            known_seq=max(known_seq, entries),
+            operations.load_context(session), HoldReason.RESTORED, known_seq=max(known_seq, entries)
         )
 
 
@@ -449,11 +447,7 @@ class Mover:
         here, exchanged = self._asked()
         with self._database.begin(patient=True) as session:
             return organisation.move(
-                operations.load_context(session),
-                here,
-                of(self._team),
-                exchanged,
-                leaves=leaves,
+                operations.load_context(session), here, of(self._team), exchanged, leaves=leaves
             )
 
     def _asked(self) -> tuple[Known, Mapping[str, str]]:

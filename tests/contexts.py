@@ -4,8 +4,7 @@ from datetime import UTC, datetime
 
 from sqlalchemy.orm import Session
 
-from workflows.actors import SYSTEM, Actor
-from workflows.context import Context
+from workflows.context import SYSTEM, Actor, Context
 from workflows.policy import Policy
 
 POLICY = Policy.model_validate({"version": 1, "organisation": {"name": "Acme"}})

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from bot import app, installed
-from bot.slack import bolt
+from bot.slack import dispatcher
 from sandbox.manifest import Manifest
 from sandbox.web_api.endpoint import METHODS
 
@@ -61,7 +61,7 @@ def test_the_manifest_asks_for_exactly_the_scopes_in_use() -> None:
 
 def test_the_manifest_subscribes_to_exactly_the_events_that_are_heard() -> None:
     subscribed = set(installed.load_manifest()["settings"]["event_subscriptions"]["bot_events"])
-    assert subscribed == {"app_home_opened", "message.im", *bolt.DIRECTORY_EVENTS}
+    assert subscribed == {"app_home_opened", "message.im", *dispatcher.DIRECTORY_EVENTS}
 
 
 def test_the_manifest_has_exactly_the_commands_that_are_answered() -> None:

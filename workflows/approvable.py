@@ -3,7 +3,7 @@ and changes its own record in the very transaction of the last decision.
 """
 
 import importlib
-from collections.abc import Callable, Collection, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol, cast, runtime_checkable
 
@@ -290,31 +290,21 @@ class SubjectType(Protocol):
 # needed.
 
 
-class SubjectTable(MutableMapping[str, SubjectType]):
-    """What can be asked for, by subject type."""
+_PLACES = {
+    "budget": "budgets.increase:BUDGET_INCREASE",
+    "release": "releases.service:RELEASE",
+    "milestone": "milestones.reschedule:RESCHEDULE",
+    "model_version": "inventory.model_approval:MODEL_APPROVAL",
+}
+"""Where each subject type stands."""
 
-    def __init__(self, places: Mapping[str, str]) -> None:
-        self._places = dict(places)
-        self._types: dict[str, SubjectType] = {}
 
-    def __getitem__(self, subject_type: str) -> SubjectType:
-        if subject_type not in self._types:
-            self._types[subject_type] = cast(SubjectType, _load(self._places[subject_type]))
-        return self._types[subject_type]
+class SubjectTable(dict[str, SubjectType]):
+    """What can be asked for, by subject type; each is loaded when it is first asked for."""
 
-    def __setitem__(self, subject_type: str, value: SubjectType) -> None:
-        self._places.setdefault(subject_type, "")
-        self._types[subject_type] = value
-
-    def __delitem__(self, subject_type: str) -> None:
-        del self._places[subject_type]
-        self._types.pop(subject_type, None)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._places)
-
-    def __len__(self) -> int:
-        return len(self._places)
+    def __missing__(self, subject_type: str) -> SubjectType:
+        loaded = self[subject_type] = cast(SubjectType, _load(_PLACES[subject_type]))
+        return loaded
 
 
 def _load(place: str) -> object:
@@ -323,15 +313,8 @@ def _load(place: str) -> object:
     return loaded
 
 
-SUBJECTS = SubjectTable(
-    {
-        "budget": "budgets.increase:BUDGET_INCREASE",
-        "release": "releases.service:RELEASE",
-        "milestone": "milestones.reschedule:RESCHEDULE",
-        "model_version": "inventory.model_approval:MODEL_APPROVAL",
-    }
-)
-"""What can be asked for: where each subject type stands."""
+SUBJECTS = SubjectTable()
+SUBJECT_TYPES = tuple(_PLACES)
 _RESTS_ON_AN_APPROVAL = ("statements.service:withdraw_for_approval",)
 
 

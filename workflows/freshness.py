@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from storage.approvals import queries
 from storage.people import queries as people_queries
 from workflows import handles
-from workflows.actors import Actor
+from workflows.context import Actor
 from workflows.people import service as people
 
 

@@ -6,11 +6,10 @@ from sqlalchemy.orm import Session
 
 from storage.releases import queries
 from storage.releases.queries import AskedRow
-from workflows.actors import Actor, ActorKind
 from workflows.approvals import submission
 from workflows.approvals.forms import SubmitRequest
 from workflows.approvals.stages import Bound
-from workflows.context import Context
+from workflows.context import Actor, ActorKind, Context
 from workflows.releases import reads, rules
 from workflows.releases import service as releases
 from workflows.releases.rules import Apart, Difference

@@ -18,9 +18,8 @@ from sqlalchemy.orm import Session
 from storage.db import Database, DatabaseAway, DatabaseBusy
 from storage.delivery import outbox
 from workflows import clock, timers
-from workflows.actors import SYSTEM
 from workflows.audit.service import write_entry
-from workflows.context import Context, Occasion
+from workflows.context import SYSTEM, Context, Occasion
 from workflows.policy import Policy
 from workflows.timers import DueTimer
 

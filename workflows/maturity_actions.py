@@ -16,9 +16,8 @@ from storage.maturity import queries
 from storage.maturity.tables import MaturityAction
 from storage.projects import queries as projects
 from storage.projects.tables import Project
-from workflows.actors import ActorKind
 from workflows.audit import service as audit
-from workflows.context import Context
+from workflows.context import ActorKind, Context
 from workflows.errors import InvalidInput
 from workflows.inputs import Input
 from workflows.maturity import service as maturity

@@ -20,11 +20,10 @@ from storage.people import readings
 from storage.people.lookups import find_channel
 from storage.registry import queries as registry
 from workflows import clock, outbox
-from workflows.actors import OPERATOR, Actor
 from workflows.approvals import service as approvals
 from workflows.audit import heads
 from workflows.audit.service import Kept, NotedErasure, NotedRestoration
-from workflows.context import Context
+from workflows.context import OPERATOR, Actor, Context
 from workflows.delivery import holding, reads
 from workflows.delivery.notices import CopyRestored
 from workflows.delivery.records import HoldRecord

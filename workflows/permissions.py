@@ -11,8 +11,7 @@ from storage.delivery import claims, outbox
 from storage.people import lookups
 from storage.projects import queries as sight_queries
 from workflows import handles
-from workflows.actors import Actor, ActorKind
-from workflows.context import Context
+from workflows.context import Actor, ActorKind, Context
 from workflows.errors import NotAllowed, RefusalFact
 from workflows.policy import Policy
 

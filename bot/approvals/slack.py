@@ -21,7 +21,6 @@ from bot.slack.interactions import (
 from bot.slack.replies import Done, FieldErrors, Open, Private, Reply, Show
 from bot.slack.requests import Click, Command, Router, Submission
 from storage.enums import Verdict
-from workflows.actors import SYSTEM, Actor
 from workflows.approvals import reads
 from workflows.approvals.forms import (
     Answer,
@@ -36,6 +35,7 @@ from workflows.approvals.forms import (
 from workflows.approvals.notices import ApprovalNote
 from workflows.approvals.records import Card
 from workflows.approvals.refusals import CardChanged
+from workflows.context import SYSTEM, Actor
 from workflows.errors import GovernanceError
 
 

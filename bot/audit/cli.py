@@ -156,8 +156,8 @@ def guard() -> None:
     """Put the triggers that keep the ledger append-only back in force."""
     from storage import triggers
     from workflows import clock
-    from workflows.actors import OPERATOR
     from workflows.audit import service as audit
+    from workflows.context import OPERATOR
 
     with open_database() as database, database.begin(patient=True) as session:
         wrong = triggers.restore(session.connection())

@@ -8,8 +8,8 @@ from datetime import timedelta
 from bot import anchor
 from bot.deps import Deps
 from storage import leases, runtime
-from workflows.actors import SYSTEM
 from workflows.audit.service import Kept
+from workflows.context import SYSTEM
 from workflows.delivery import holding
 from workflows.errors import GovernanceError
 from workflows.record import telling

@@ -7,8 +7,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from bot.charts.drawing import Spend
-from bot.charts.pictures import Picture
+from bot.charts.drawing import Picture, Spend
 from bot.delivery.rendering import Rendered, Renderer, Scene
 from bot.slack import blocks
 from bot.slack.blocks import Block

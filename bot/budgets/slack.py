@@ -5,7 +5,7 @@ from decimal import Decimal
 from bot import freshness
 from bot.budgets import messages
 from bot.budgets import windows as budget_windows
-from bot.slack import blocks, windows
+from bot.slack import blocks, replies
 from bot.slack.interactions import AlertRef, BudgetRef, IncreaseWindow, Request
 from bot.slack.replies import Done, FieldErrors, Open, Private, Reply, Show
 from bot.slack.requests import Click, Command, Router, Submission
@@ -86,7 +86,7 @@ def _view(
         route = approval_submission.preview_route(ctx, BUDGET_INCREASE.gate, people)
     return budget_windows.increase(
         detail,
-        windows.describe_route(route),
+        replies.describe_route(route),
         before=before,
         changes=changes,
         opened_on=on.card,

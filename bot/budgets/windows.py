@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from bot.budgets import messages
-from bot.charts.pictures import Picture
+from bot.charts.drawing import Picture
 from bot.slack import blocks
 from bot.slack.blocks import Block
 from bot.slack.interactions import BudgetRef, IncreaseWindow, Place, Request, ask

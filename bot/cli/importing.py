@@ -168,10 +168,10 @@ def costs(
     from bot.budgets.cli import report_lines
     from bot.cli.base import reading
     from workflows import clock
-    from workflows.actors import OPERATOR
     from workflows.budgets import cost_loading
     from workflows.budgets import imports as budget_imports
     from workflows.budgets.cost_loading import Choice
+    from workflows.context import OPERATOR
     from workflows.errors import GovernanceError
     from workflows.sources import focus
 

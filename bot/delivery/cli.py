@@ -228,7 +228,7 @@ def _review_as_json(review: "Review") -> dict[str, object]:
 
 def _settle(action: str, row: int, outcome: str) -> None:
     from workflows import clock
-    from workflows.actors import OPERATOR
+    from workflows.context import OPERATOR
     from workflows.delivery import dead_letters
 
     with open_database() as database, database.begin() as session:

@@ -10,10 +10,9 @@ from typing import Any, Generic, TypeVar
 
 from sqlalchemy.orm import Session
 
-from bot.charts import pictures
-from bot.charts.pictures import Picture
-from workflows.actors import SYSTEM
-from workflows.context import Context
+from bot.charts import drawing
+from bot.charts.drawing import Picture
+from workflows.context import SYSTEM, Context
 from workflows.delivery import reads
 from workflows.delivery.records import Address, Errand
 from workflows.outbox import Notice, rebuild
@@ -103,7 +102,7 @@ class Draft:
 
     def with_pictures(self, files: Mapping[str, str]) -> "Draft":
         """The message with those pictures in words that have no file (key → id); it shows something else then."""
-        return replace(self, blocks=pictures.without(self.blocks, files))
+        return replace(self, blocks=drawing.without(self.blocks, files))
 
     @property
     def digest(self) -> str:

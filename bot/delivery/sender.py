@@ -14,8 +14,8 @@ from slack_sdk.web import SlackResponse
 from sqlalchemy.orm import Session
 
 from bot import failpoints
-from bot.charts import pictures
-from bot.charts.pictures import Picture
+from bot.charts import drawing
+from bot.charts.drawing import Picture
 from bot.delivery.rendering import EVENT_TYPE, Draft, Drafts, View, client_msg_id, mark, metadata
 from bot.slack.client import Observer, web_client
 from bot.slack.errors import Effect, Failure, classify
@@ -109,7 +109,7 @@ class Illustrator:
         """
         complete = draft.with_pictures(files)
         try:
-            return call(pictures.place(complete.blocks, files)), complete
+            return call(drawing.place(complete.blocks, files)), complete
         except SlackApiError as error:
             if not files or classify(error).code not in REFUSED:
                 raise

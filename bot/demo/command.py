@@ -30,8 +30,8 @@ from sandbox.world import GovernedClock, World
 from storage import migrate, runtime
 from storage.db import Database
 from workflows import clock, timers
-from workflows.actors import OPERATOR
 from workflows.budgets import imports
+from workflows.context import OPERATOR
 from workflows.delivery.pace import rest
 from workflows.errors import GovernanceError
 from workflows.sources import focus

@@ -10,11 +10,10 @@ from sqlalchemy.orm import Session
 
 from bot.demo import organisation as org
 from storage.enums import EuClass, Exposure, ModelKind, PurposeClass, Severity, Verdict
-from workflows.actors import OPERATOR, Actor
 from workflows.approvals import actions, submission
 from workflows.approvals import reads as approval_reads
 from workflows.approvals.forms import Decide, SubmitRequest
-from workflows.context import Context
+from workflows.context import OPERATOR, Actor, Context
 from workflows.evidence import fairness
 from workflows.evidence.forms import EXPLAINED, FAIRNESS, Measure, SubmitEvidence, Watched
 from workflows.inventory import evidence as inventory_evidence

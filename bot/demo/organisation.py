@@ -16,7 +16,7 @@ from bot import app
 from bot.deps import Deps
 from storage.enums import Scope
 from workflows import imports
-from workflows.actors import OPERATOR, Actor
+from workflows.context import OPERATOR, Actor
 from workflows.maturity import rules
 from workflows.maturity import service as maturity_service
 from workflows.maturity.forms import SetTargets

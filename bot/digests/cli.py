@@ -10,7 +10,7 @@ from bot.cli.base import fail, load_policy_text, open_database, say
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
-    from workflows.actors import Actor
+    from workflows.context import Actor
     from workflows.digests.records import ShownDigest
     from workflows.policy import Policy
 

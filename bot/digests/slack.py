@@ -10,7 +10,7 @@ from bot.slack.interactions import DigestPart, MilestoneChoice, MilestoneRef, Re
 from bot.slack.replies import Done, Open, Private, Reply
 from bot.slack.requests import Click, Command, Router
 from storage.enums import DigestState
-from workflows.actors import SYSTEM
+from workflows.context import SYSTEM
 from workflows.digests import releases, service
 from workflows.digests.records import Row, ShownDigest, Standing
 from workflows.digests.words import LABELS

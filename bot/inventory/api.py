@@ -28,13 +28,7 @@ from bot.inventory import clicks, documents
 from bot.web.api import describe_answers
 from bot.web.authentication import Caller, Door, needs
 from bot.web.uploads import Uploads, describe_form, require_json
-from storage.enums import (
-    EuClass,
-    ModelKind,
-    ModelState,
-    Part,
-    Scope,
-)
+from storage.enums import EuClass, ModelKind, ModelState, Part, Scope
 from workflows.context import Context
 from workflows.errors import GovernanceError, InvalidInput, NotFound, RefusalFact, first_fault
 from workflows.evidence import fairness, service
@@ -620,11 +614,7 @@ def _add_models(api: APIRouter, at: Reach) -> None:
         with deps.begin_read(caller.actor) as ctx:
             today = reads.today_of(deps.policy, ctx.now)
             models, last = reads.list_page(
-                ctx,
-                q,
-                only=caller.token.projects,
-                after=after,
-                most=limit,
+                ctx, q, only=caller.token.projects, after=after, most=limit
             )
         return ModelsTold(models=[model(one, today) for one in models], next=last)
 

@@ -6,8 +6,7 @@ from datetime import date
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
-from bot.charts.drawing import Bars, Row
-from bot.charts.pictures import Picture
+from bot.charts.drawing import Bars, Picture, Row
 from bot.inventory import words
 from bot.slack import blocks
 from bot.slack.blocks import Block, Element

@@ -10,7 +10,7 @@ from bot.background import Repeating
 from bot.deps import Deps
 from bot.settings import Settings
 from bot.web import metrics
-from workflows.actors import SYSTEM
+from workflows.context import SYSTEM
 from workflows.delivery import holding
 from workflows.errors import GovernanceError
 from workflows.inventory import monitoring

@@ -9,7 +9,7 @@ from bot.inventory import windows as evidence_windows
 from bot.inventory import windows as finding_windows
 from bot.inventory.clicks import load_model
 from bot.slack import blocks, files
-from bot.slack import windows as slack_windows
+from bot.slack import replies as slack_windows
 from bot.slack.files import NotFetched
 from bot.slack.interactions import (
     ClassifyWindow,

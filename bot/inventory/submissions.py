@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from bot.inventory import cards, clicks
 from bot.inventory import evidence as inventory_evidence
 from bot.inventory import windows as inventory_windows
-from bot.slack import windows
+from bot.slack import replies
 from bot.slack.interactions import (
     WINDOW_UNREADABLE,
     ClassifyWindow,
@@ -26,13 +26,7 @@ from bot.slack.requests import Interaction, Router, Submission
 from workflows.context import Context
 from workflows.errors import InvalidInput, first_fault
 from workflows.evidence import fairness
-from workflows.evidence.forms import (
-    NOT_REJECTED,
-    NOT_WAIVED,
-    Measure,
-    SubmitEvidence,
-    Watched,
-)
+from workflows.evidence.forms import NOT_REJECTED, NOT_WAIVED, Measure, SubmitEvidence, Watched
 from workflows.inventory import evidence as inventory_evidence_
 from workflows.inventory import findings, reads, service
 from workflows.inventory.forms import (
@@ -104,7 +98,7 @@ def register(router: Router) -> None:
 def new(submission: Submission, window: RegisterWindow) -> Reply:
     """A model for the inventory, assessed at once where that was said."""
     deps = submission.deps
-    is_sealed = windows.is_sealed(deps, submission.actor, window.channel, window.seal)
+    is_sealed = replies.is_sealed(deps, submission.actor, window.channel, window.seal)
 
     def work(ctx: Context) -> int:
         wrong: dict[str, str] = {}
@@ -117,11 +111,7 @@ def new(submission: Submission, window: RegisterWindow) -> Reply:
             },
             wrong,
         )
-        return service.register_model(
-            ctx,
-            form,
-            channel=window.channel if is_sealed else "",
-        )
+        return service.register_model(ctx, form, channel=window.channel if is_sealed else "")
 
     model_id = submission.act(work)
     return details(submission, model_id, None, "Registered.")
@@ -144,12 +134,7 @@ def describe(submission: Submission, at: ModelWindow) -> Reply:
             },
             wrong,
         )
-        service.edit_model(
-            ctx,
-            at.model_id,
-            at.model_revision,
-            form,
-        )
+        service.edit_model(ctx, at.model_id, at.model_revision, form)
 
     submission.act(work)
     return confirm(submission, at, "Kept.")
@@ -279,10 +264,7 @@ def review(submission: Submission, at: ReviewWindow) -> Reply:
     if due is None:
         raise InvalidInput(WINDOW_UNREADABLE)
     sentence = submission.act(
-        findings.record_review,
-        at.model_id,
-        due,
-        words=submission.text(inventory_windows.WORD),
+        findings.record_review, at.model_id, due, words=submission.text(inventory_windows.WORD)
     )
     return confirm(submission, at, sentence)
 
@@ -326,12 +308,7 @@ def evidence(submission: Submission, at: EvidenceWindow) -> Reply:
     )
     if form.fairness is not None:
         fairness.load_metrics()
-    submission.act(
-        inventory_evidence_.submit_evidence,
-        at.version_id or 0,
-        form,
-        submission.key,
-    )
+    submission.act(inventory_evidence_.submit_evidence, at.version_id or 0, form, submission.key)
     return confirm(submission, at, f"Handed in: {deps.policy.evidence.words(type_)}.")
 
 

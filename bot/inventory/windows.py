@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any, TypeVar
 
-from bot.charts.pictures import Picture
+from bot.charts.drawing import Picture
 from bot.inventory import cards, words
 from bot.slack import blocks
 from bot.slack.blocks import Block, Element

@@ -1,6 +1,6 @@
 """What leaders and assessors do: start and close check-ins, look at results, set targets."""
 
-from bot.charts.pictures import Picture
+from bot.charts.drawing import Picture
 from bot.deps import Deps
 from bot.maturity import messages, windows
 from bot.slack import blocks
@@ -17,7 +17,7 @@ from bot.slack.interactions import (
 from bot.slack.replies import Done, Open, Private, Reply, Show
 from bot.slack.requests import Click, Command, Router, Submission
 from workflows import maturity_actions
-from workflows.actors import SYSTEM
+from workflows.context import SYSTEM
 from workflows.errors import InvalidInput, NotAllowed
 from workflows.maturity import service
 from workflows.maturity.forms import GiveAnswer, SetTargets, Skip, WriteNote
@@ -270,10 +270,7 @@ def keep_note(submission: Submission, part: CheckInPart) -> Reply:
     check_in = _load_own(submission, part.invitation_id)
     form = submission.form(
         WriteNote,
-        {
-            "invitation_id": part.invitation_id,
-            "dimension": check_in.dimensions[part.position].key,
-        },
+        {"invitation_id": part.invitation_id, "dimension": check_in.dimensions[part.position].key},
     )
     after = submission.act(service.keep_note, form)
     return Show(windows.dimension(after, part.position))

@@ -10,7 +10,7 @@ from bot import freshness
 from bot.deps import Deps
 from bot.milestones import messages, windows
 from bot.slack import blocks
-from bot.slack import windows as slack_windows
+from bot.slack import replies as slack_windows
 from bot.slack.interactions import (
     AddWindow,
     DayWindow,
@@ -27,12 +27,11 @@ from bot.slack.interactions import (
 from bot.slack.replies import Done, Open, Private, Reply
 from bot.slack.requests import Click, Command, Router, Shortcut, Submission
 from workflows import status
-from workflows.actors import Actor
 from workflows.approvals import door, editing
 from workflows.approvals import submission as approval_submission
 from workflows.approvals.forms import UNEXPLAINED, Edit, SubmitRequest
 from workflows.approvals.records import Card
-from workflows.context import Context
+from workflows.context import Actor, Context
 from workflows.errors import InvalidInput, NotAllowed, Stale
 from workflows.milestones import lists, reads, service
 from workflows.milestones.forms import (

@@ -5,8 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from bot.charts.drawing import Bar, Timeline
-from bot.charts.pictures import Picture
+from bot.charts.drawing import Bar, Picture, Timeline
 from bot.milestones import messages
 from bot.slack import blocks
 from bot.slack.blocks import Block

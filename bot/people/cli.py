@@ -184,10 +184,10 @@ def _wait(words: str) -> None:
 
 def _policy(database: "Database") -> "Policy":
     """The policy in force; before the first start, the file's."""
-    from workflows.policies import service
+    from workflows.policies import service as policies_service
 
     with database.read() as session:
-        version = service.in_force(session)
+        version = policies_service.in_force(session)
         if version is not None:
-            return service.version(session, version)
+            return policies_service.version(session, version)
     return load_policy_text().policy

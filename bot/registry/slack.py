@@ -12,11 +12,10 @@ from bot.web import server
 from bot.web.server import BodyRefused
 from storage import runtime
 from workflows import inbox
-from workflows.actors import SYSTEM
-from workflows.context import Context
+from workflows.context import SYSTEM, Context
 from workflows.errors import Stale
 from workflows.registry import reads, service
-from workflows.sources.mlflow import webhooks
+from workflows.sources.mlflow import client
 
 
 def register(router: Router) -> None:
@@ -54,7 +53,7 @@ def router(deps: Deps) -> APIRouter | None:
     def hear(headers: dict[str, str], body: bytes) -> Response:
         with deps.db.read() as session:
             now = runtime.real_now(session)
-        why = webhooks.find_fault(secret.get_secret_value(), headers, body, now)
+        why = client.find_fault(secret.get_secret_value(), headers, body, now)
         if why:
             return Response(f"Not taken: {why}.", status_code=401, media_type="text/plain")
         name = f"mlflow:{headers['x-mlflow-delivery-id'][:80]}"

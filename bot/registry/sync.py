@@ -11,8 +11,7 @@ from bot.deps import Deps
 from bot.settings import Settings
 from bot.web import metrics
 from storage import runtime
-from workflows.actors import SYSTEM
-from workflows.context import Context
+from workflows.context import SYSTEM, Context
 from workflows.delivery import holding
 from workflows.errors import GovernanceError
 from workflows.registry import service

@@ -25,8 +25,7 @@ from bot.people.mirror import Finish, Reader, Refresher, WatchGroups
 from storage.db import Database
 from storage.people.lookups import find_channel
 from workflows import clock, freshness
-from workflows.actors import SYSTEM, Actor, ActorKind
-from workflows.context import Context
+from workflows.context import SYSTEM, Actor, ActorKind, Context
 from workflows.errors import GovernanceError, NotAllowed
 from workflows.people import service as people
 from workflows.people.erasure import ErasureKeyMissing

@@ -22,7 +22,7 @@ from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 
 from bot import failpoints
-from bot.charts.pictures import Picture
+from bot.charts.drawing import Picture
 from bot.deps import Deps
 from bot.slack.errors import Effect, Failure, classify
 from storage.db import CannotWrite, Database

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, TypeVar,
 
 from pydantic import BaseModel, ValidationError
 
-from bot.charts.pictures import Picture
+from bot.charts.drawing import Picture
 from bot.slack.interactions import (
     WINDOW_UNREADABLE,
     Carried,
@@ -22,8 +22,7 @@ from bot.slack.interactions import (
     place_faults,
 )
 from bot.slack.replies import Open, Reply, Show
-from workflows.actors import Actor
-from workflows.context import Context, Place
+from workflows.context import Actor, Context, Place
 from workflows.errors import InvalidInput, all_faults
 from workflows.inputs import inputs_of
 

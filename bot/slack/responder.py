@@ -12,7 +12,7 @@ from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web import SlackResponse
 
 from bot import errors
-from bot.charts import pictures
+from bot.charts import drawing
 from bot.deps import Deps
 from bot.slack.blocks import escape
 from bot.slack.client import response_client
@@ -20,7 +20,7 @@ from bot.slack.files import Later, Uploads
 from bot.slack.replies import Open, Private, Send, Show
 from storage.db import DatabaseBusy
 from workflows import outbox
-from workflows.actors import SYSTEM
+from workflows.context import SYSTEM
 from workflows.delivery.pace import Pace
 from workflows.outbox import Destination
 
@@ -92,7 +92,7 @@ class Answers:
                 answer = call(without_pictures(reply.view))
         except CALL_FAILED as error:
             return explain_not_opened(error)
-        if len(files) < len(pictures.keys(reply.view["blocks"])):
+        if len(files) < len(drawing.keys(reply.view["blocks"])):
             view = answer["view"]
             self._background.submit(self._illustrate, view["id"], view["hash"], reply)
         return None
@@ -168,25 +168,24 @@ class Answers:
         to = Destination.person(self._deps.team.org_key, slack_id)
         try:
             self._deps.act(
-                SYSTEM,
-                lambda ctx: outbox.publish_home(ctx.session, person_id, to=to, now=ctx.now),
+                SYSTEM, lambda ctx: outbox.publish_home(ctx.session, person_id, to=to, now=ctx.now)
             )
         except DatabaseBusy:
             log.warning("a Home was not shown anew at once: the database was busy")
 
     def _whisper(self, response_url: str, reply: Private) -> None:
-        words, _ = pictures.split(reply.blocks)
+        words, _ = drawing.split(reply.blocks)
         self._respond(response_url, reply.text, words, replaces=reply.replaces)
         if reply.pictures:
             self._follow(response_url, reply, 0)
 
     def _follow(self, response_url: str, reply: Private, after: float) -> None:
         time.sleep(after)
-        _, rest = pictures.split(reply.blocks)
+        _, rest = drawing.split(reply.blocks)
         title = " ".join(one.title for one in reply.pictures)
         files = self._files(reply)
-        if not self._respond(response_url, title, pictures.place(rest, files)):
-            self._respond(response_url, title, pictures.place(rest, {}))
+        if not self._respond(response_url, title, drawing.place(rest, files)):
+            self._respond(response_url, title, drawing.place(rest, {}))
 
     def _respond(
         self, response_url: str, text: str, blocks: list[dict[str, Any]], *, replaces: bool = False
@@ -228,14 +227,14 @@ class Answers:
                 files = {}
                 posted = self._post(channel, reply, files)
             is_said.set()
-            if len(files) == len(pictures.keys(reply.blocks)):
+            if len(files) == len(drawing.keys(reply.blocks)):
                 return
             if files := self._files(reply):
                 slack.chat_update(
                     channel=channel,
                     ts=posted["ts"],
                     text=reply.text,
-                    blocks=pictures.place(reply.blocks, files),
+                    blocks=drawing.place(reply.blocks, files),
                 )
         except CALL_FAILED as error:
             log.warning("an answer in a direct message was not sent: %s", _code(error))
@@ -244,7 +243,7 @@ class Answers:
         return self._deps.slack.chat_postMessage(
             channel=channel,
             text=reply.text,
-            blocks=pictures.place(reply.blocks, files) or None,
+            blocks=drawing.place(reply.blocks, files) or None,
             unfurl_links=False,
             unfurl_media=False,
         )
@@ -266,7 +265,7 @@ def without_pictures(view: View) -> View:
 
 
 def _place_pictures(view: View, files: Mapping[str, str]) -> View:
-    return {**view, "blocks": pictures.place(view["blocks"], files)}
+    return {**view, "blocks": drawing.place(view["blocks"], files)}
 
 
 def explain_not_opened(error: Exception) -> Private:

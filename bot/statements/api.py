@@ -11,7 +11,7 @@ from bot.deps import Deps
 from bot.settings import Settings, SettingsRefused
 from bot.web.api import describe_answers
 from storage.db import DatabaseBusy
-from workflows.actors import SYSTEM
+from workflows.context import SYSTEM
 from workflows.errors import GovernanceError
 from workflows.record import telling
 from workflows.record.scanning import Look

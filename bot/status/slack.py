@@ -18,8 +18,7 @@ from bot.slack.responder import without_pictures
 from bot.status import messages, windows, words
 from storage.db import DatabaseBusy
 from workflows import clock, outbox, permissions, rollout, status
-from workflows.actors import Actor
-from workflows.context import Context
+from workflows.context import Actor, Context
 from workflows.errors import GovernanceError
 from workflows.outbox import Destination
 from workflows.people import service as people

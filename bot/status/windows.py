@@ -5,7 +5,7 @@ from datetime import date
 
 from bot.approvals import windows as approval_views
 from bot.approvals import words as approval_words
-from bot.charts.pictures import Picture
+from bot.charts.drawing import Picture
 from bot.inventory import cards as model_views
 from bot.maturity import messages as maturity_messages
 from bot.maturity import messages as maturity_pictures

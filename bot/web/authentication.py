@@ -22,8 +22,8 @@ from bot.deps import Deps, Refusals
 from bot.web import server
 from storage.db import DatabaseBusy
 from storage.enums import Scope
-from workflows.actors import SYSTEM, Actor
 from workflows.audit import service as audit
+from workflows.context import SYSTEM, Actor
 from workflows.errors import InvalidInput
 from workflows.tokens import service as tokens
 from workflows.tokens.service import USED_WITHIN, Token, TokenRefused

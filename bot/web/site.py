@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bot import installed
 from bot.background import Seldom
-from bot.slack.bolt import STARTED
+from bot.slack.dispatcher import STARTED
 from bot.web import metrics, server
 from bot.web.api import PREFIX
 from bot.web.metrics import Health

@@ -12,16 +12,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
-from sqlalchemy import (
-    BindParameter,
-    ColumnElement,
-    Table,
-    bindparam,
-    exists,
-    func,
-    or_,
-    select,
-)
+from sqlalchemy import BindParameter, ColumnElement, Table, bindparam, exists, func, or_, select
 from sqlalchemy.orm import Session
 
 from storage.approvals.tables import (

@@ -5,17 +5,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, TypeVarTuple
 
-from sqlalchemy import (
-    ColumnElement,
-    Row,
-    Select,
-    and_,
-    bindparam,
-    func,
-    select,
-    text,
-    update,
-)
+from sqlalchemy import ColumnElement, Row, Select, and_, bindparam, func, select, text, update
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from storage.budgets.tables import (

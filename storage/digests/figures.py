@@ -13,13 +13,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
 from storage.approvals.tables import Approval, ApprovalStage, Decision
 from storage.budgets.costs import basis_column, counted
-from storage.budgets.tables import (
-    AllocationKey,
-    Budget,
-    BudgetAlert,
-    BudgetRevision,
-    CostEntry,
-)
+from storage.budgets.tables import AllocationKey, Budget, BudgetAlert, BudgetRevision, CostEntry
 from storage.enums import ApprovalState, CostBasis, Period
 from storage.milestones.tables import Milestone, MilestoneMove
 from storage.projects.tables import Project
@@ -277,13 +271,7 @@ class MilestoneRow(NamedTuple):
     forecast: date
 
 
-_MILESTONE = (
-    Milestone.id,
-    Milestone.title,
-    Milestone.type,
-    Project.name,
-    Milestone.forecast,
-)
+_MILESTONE = (Milestone.id, Milestone.title, Milestone.type, Project.name, Milestone.forecast)
 
 
 def list_milestones_met(

@@ -84,12 +84,7 @@ STATEMENTS: Mapping[str, Statement] = {
     .where(_names(UserGroupMember))
     .order_by(UserGroup.id),
     "projects": _rows(
-        Project,
-        Project.key,
-        Project.name,
-        Project.owner_id,
-        Project.sponsor_id,
-        Project.manager_id,
+        Project, Project.key, Project.name, Project.owner_id, Project.sponsor_id, Project.manager_id
     ),
     "models": _rows(Model, Model.key, Model.name, Model.owner_id, Model.tier_by, Model.created_by),
     "model_versions": _rows(ModelPerson, ModelPerson.version_id, ModelPerson.part),
@@ -128,11 +123,7 @@ STATEMENTS: Mapping[str, Statement] = {
     "conditions": _rows(ApprovalCondition),
     "broken_glass": _rows(ApprovalReview),
     "texts": _rows(
-        PrivateText,
-        PrivateText.id,
-        PrivateText.text,
-        PrivateText.created_at,
-        PrivateText.erased_at,
+        PrivateText, PrivateText.id, PrivateText.text, PrivateText.created_at, PrivateText.erased_at
     ),
     "check_ins": _rows(
         MaturityInvitation,

@@ -123,11 +123,7 @@ _WITHHELD = (
     .offset(bindparam("skip"))
 )
 _KINDS = (
-    select(
-        Withheld.kind,
-        func.count(),
-        func.count(Withheld.person_id.distinct()),
-    )
+    select(Withheld.kind, func.count(), func.count(Withheld.person_id.distinct()))
     .where(Withheld.withheld_at > bindparam("since"))
     .group_by(Withheld.kind)
     .order_by(func.count().desc(), Withheld.kind)

@@ -14,7 +14,7 @@ from storage.enums import Scope
 from tests.conftest import fresh_url
 from tests.contexts import make_context
 from tests.stories.office import POLICY, Office, opened
-from workflows.actors import OPERATOR
+from workflows.context import OPERATOR
 from workflows.people import service as people
 from workflows.statements import envelopes
 from workflows.tokens import service as tokens

@@ -10,7 +10,7 @@ from tests import cli
 from tests.api.conftest import Api
 from tests.budgets.conftest import Charge, bill
 from tests.contexts import make_context
-from workflows.actors import OPERATOR
+from workflows.context import OPERATOR
 from workflows.tokens import service as tokens
 
 COSTS = (Scope.COSTS, Scope.STATUS)

@@ -294,7 +294,7 @@ def test_a_key_that_somebody_put_in_counts_nowhere(api: Api, tmp_path: Path) -> 
 
 def test_a_retired_key_that_somebody_brings_back_stays_retired(api: Api) -> None:
     (own,) = [one["keyid"] for one in api.get("/keys").json()["keys"]]
-    from workflows.actors import OPERATOR
+    from workflows.context import OPERATOR
     from workflows.statements import service
 
     with api.office.db.begin() as session:
@@ -307,7 +307,7 @@ def test_a_retired_key_that_somebody_brings_back_stays_retired(api: Api) -> None
 
 
 def test_a_statement_that_was_withdrawn_stays_withdrawn(api: Api) -> None:
-    from workflows.actors import OPERATOR
+    from workflows.context import OPERATOR
     from workflows.statements import service
 
     pipeline = api.token()

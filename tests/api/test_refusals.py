@@ -15,7 +15,7 @@ from tests.conftest import fresh_url
 from tests.contexts import make_context
 from tests.stories.office import ADA, FAY, OLA
 from workflows import clock
-from workflows.actors import OPERATOR
+from workflows.context import OPERATOR
 from workflows.errors import InvalidInput
 from workflows.tokens import service as tokens
 

@@ -14,7 +14,7 @@ from storage.tokens.tables import ApiToken
 from tests.api.conftest import GATES
 from tests.contexts import make_context
 from workflows import policy
-from workflows.actors import OPERATOR, Actor, ActorKind
+from workflows.context import OPERATOR, Actor, ActorKind
 from workflows.errors import GovernanceError, InvalidInput, NotAllowed, NotFound
 from workflows.people import service as people
 from workflows.tokens import service

@@ -89,8 +89,8 @@ def test_a_request_decided_in_another_process_is_noticed(api: Api) -> None:
 
 def _withdraw(api: Api, elsewhere: Database, approval_id: int) -> None:
     from workflows import clock
-    from workflows.actors import Actor, ActorKind
     from workflows.approvals.forms import Withdraw
+    from workflows.context import Actor, ActorKind
     from workflows.tokens import service
 
     deps = api.office.bot.deps

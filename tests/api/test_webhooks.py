@@ -21,7 +21,7 @@ from tests.conftest import fresh_url
 from tests.contexts import make_context
 from tests.stories.office import Office, eventually, opened
 from workflows import clock
-from workflows.actors import OPERATOR
+from workflows.context import OPERATOR
 from workflows.delivery import dead_letters
 from workflows.errors import InvalidInput
 from workflows.webhooks import service

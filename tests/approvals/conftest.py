@@ -23,7 +23,6 @@ from storage.projects.tables import Project
 from tests.approvals.launch import GoLive, ProjectLaunch
 from tests.contexts import make_context
 from workflows import approvable, jobs, permissions, policy, timers
-from workflows.actors import Actor, ActorKind
 from workflows.approvals import actions, reads, service, submission
 from workflows.approvals.forms import (
     Answer,
@@ -39,6 +38,7 @@ from workflows.approvals.forms import (
     Withdraw,
 )
 from workflows.approvals.records import Card
+from workflows.context import Actor, ActorKind
 from workflows.outbox import Subject
 from workflows.policy import Policy
 from workflows.record.scanning import Look

@@ -18,12 +18,12 @@ from tests.conftest import fresh_url
 from tests.contexts import make_context
 from tests.stories.office import ADA, FAY, FRED, OLA, POLICY, TIM, Office, opened
 from tests.stories.test_road import over_budget
-from workflows.actors import OPERATOR
 from workflows.approvals import reads, submission
 from workflows.approvals.forms import SubmitRequest
 from workflows.budgets import imports
 from workflows.budgets import service as budgets
 from workflows.budgets.forms import BudgetRow, IncreaseBudget
+from workflows.context import OPERATOR
 from workflows.people.service import actor_by_slack_id
 
 pytestmark = pytest.mark.slow

@@ -25,11 +25,11 @@ from tests.approvals.engine_rules import GATES, PEOPLE, rendered, require_quorum
 from tests.conftest import fresh_url, number_of_examples
 from tests.contexts import make_context
 from workflows import policy
-from workflows.actors import OPERATOR
 from workflows.approvals import approvers, policy_simulation, rules
 from workflows.approvals.approvers import Away
 from workflows.approvals.forms import BreakGlass, Terms
 from workflows.approvals.stages import Stage
+from workflows.context import OPERATOR
 from workflows.errors import GovernanceError
 from workflows.policies import service as policies
 

@@ -13,8 +13,8 @@ from tests.approvals.conftest import POLICY, House
 from tests.approvals.test_being_away import away
 from tests.approvals.test_conditions import owed
 from tests.contexts import make_context
-from workflows.actors import OPERATOR
 from workflows.approvals.forms import BreakGlass, ClaimMet, ReviewGlass
+from workflows.context import OPERATOR
 from workflows.people import service as people
 
 GLASS = POLICY.replace(

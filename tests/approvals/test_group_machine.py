@@ -26,10 +26,10 @@ from tests.approvals.conftest import ORG, START, House, populated
 from tests.conftest import fresh_url, number_of_examples
 from tests.contexts import make_context
 from workflows import clock, permissions
-from workflows.actors import OPERATOR
 from workflows.approvals.forms import Decide
 from workflows.approvals.refusals import Unconfirmed
 from workflows.approvals.submission import NobodyToDecide
+from workflows.context import OPERATOR
 from workflows.errors import GovernanceError
 from workflows.people import service as people
 from workflows.people.forms import GroupSeen, PersonSeen

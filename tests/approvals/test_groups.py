@@ -7,10 +7,10 @@ from storage.approvals.tables import ApprovalStage
 from storage.people.tables import UserGroup
 from tests.approvals.conftest import ORG, START, House
 from tests.contexts import make_context
-from workflows.actors import OPERATOR
 from workflows.approvals import policy_simulation, submission
 from workflows.approvals.forms import BreakGlass
 from workflows.approvals.stages import Stage
+from workflows.context import OPERATOR
 from workflows.errors import GovernanceError
 from workflows.people import service as people
 from workflows.people.forms import GroupSeen

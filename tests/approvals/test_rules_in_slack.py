@@ -14,7 +14,7 @@ from tests.conftest import fresh_url
 from tests.contexts import make_context
 from tests.stories.office import ADA, FAY, FRED, OLA, POLICY, TIM, Office, eventually, opened
 from workflows import policy
-from workflows.actors import OPERATOR
+from workflows.context import OPERATOR
 from workflows.policies import service as policies
 
 pytestmark = pytest.mark.slow

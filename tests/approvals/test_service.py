@@ -16,9 +16,9 @@ from storage.projects.tables import Project
 from tests.approvals.conftest import POLICY, START, House
 from tests.contexts import make_context
 from workflows import approvable, clock
-from workflows.actors import Actor
 from workflows.approvals import reads, refusals
 from workflows.approvals.submission import NobodyToDecide
+from workflows.context import Actor
 from workflows.errors import GovernanceError, InvalidInput, NotAllowed, NotFound
 
 

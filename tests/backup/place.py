@@ -13,8 +13,8 @@ from typing import Any
 from storage.db import Database
 from storage.people.tables import Person
 from tests.contexts import make_context
-from workflows.actors import SYSTEM
 from workflows.audit import service as audit
+from workflows.context import SYSTEM
 
 ORG = "T0ACME"
 NOW = datetime(2026, 1, 26, 9, tzinfo=UTC)

@@ -20,9 +20,8 @@ from tests.contexts import make_context
 from tests.delivery import workplace
 from tests.delivery.workplace import ADMIN, CHANNELS, ORG, Card, Word
 from workflows import clock, job_runner, outbox, timers
-from workflows.actors import OPERATOR
 from workflows.audit import service as audit
-from workflows.context import Context
+from workflows.context import OPERATOR, Context
 from workflows.delivery import dead_letters, holding
 from workflows.errors import InvalidInput
 from workflows.outbox import Destination, Subject

@@ -16,8 +16,8 @@ from storage.people.tables import Person
 from tests.contexts import make_context
 from tests.people.test_erasure import NOW, ORG, Told, seed
 from workflows import outbox
-from workflows.actors import OPERATOR, SYSTEM, Actor
 from workflows.audit import service as audit
+from workflows.context import OPERATOR, SYSTEM, Actor
 from workflows.delivery import holding
 from workflows.outbox import Destination
 from workflows.people import service as people

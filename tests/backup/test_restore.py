@@ -28,9 +28,9 @@ from tests.people.test_erasure import NOW, WORDS, everything, seed
 from tests.storage.test_host import held_elsewhere
 from tests.upgrades import dumps
 from workflows import clock
-from workflows.actors import OPERATOR
 from workflows.audit import heads
 from workflows.audit.service import NotedErasure, PublishedHead
+from workflows.context import OPERATOR
 from workflows.delivery import holding
 from workflows.errors import GovernanceError
 from workflows.people import service as people

@@ -27,7 +27,7 @@ from bot.slack.interactions import (
 )
 from bot.slack.requests import Submission
 from storage.enums import MilestoneStatus, MilestoneType
-from workflows.actors import SYSTEM
+from workflows.context import SYSTEM
 from workflows.evidence.forms import SubmitEvidence
 from workflows.inventory.forms import RegisterModel
 from workflows.maturity.forms import Skip

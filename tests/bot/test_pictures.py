@@ -7,9 +7,8 @@ from decimal import Decimal
 
 import pytest
 
-from bot.charts import drawing, pictures
-from bot.charts.drawing import Spend
-from bot.charts.pictures import Picture
+from bot.charts import drawing
+from bot.charts.drawing import Picture, Spend
 from bot.slack import blocks
 
 FIRST, LAST = date(2026, 1, 1), date(2026, 1, 31)
@@ -61,18 +60,18 @@ def test_blocks_take_files_or_words() -> None:
     two = Picture(spend("20"), "Twenty", "Twenty: 20 of 100 EUR")
     said = blocks.section("x")
     shown = [said, one.block(), two.block()]
-    assert pictures.keys(shown) == {one.key, two.key}
-    placed = pictures.place(shown, {one.key: "F0NE"})
+    assert drawing.keys(shown) == {one.key, two.key}
+    placed = drawing.place(shown, {one.key: "F0NE"})
     assert placed[0] == said
     assert placed[1]["slack_file"] == {"id": "F0NE"}
     assert placed[2]["elements"][0]["text"] == "Twenty: 20 of 100 EUR"
-    assert pictures.place(shown, {})[1]["elements"][0]["text"] == ("Ten spent. 10 of 100 EUR")
-    kept = pictures.without(shown, {one.key: "F0NE"})
+    assert drawing.place(shown, {})[1]["elements"][0]["text"] == ("Ten spent. 10 of 100 EUR")
+    kept = drawing.without(shown, {one.key: "F0NE"})
     assert kept[1] == shown[1]
     assert kept[2] == placed[2]
-    assert pictures.split(shown) == ([said], shown[1:])
+    assert drawing.split(shown) == ([said], shown[1:])
     foreign = {"type": "image", "alt_text": "a", "image_url": "https://a.test/a.png"}
-    assert pictures.place([foreign], {}) == [foreign]
+    assert drawing.place([foreign], {}) == [foreign]
 
 
 @pytest.mark.slow

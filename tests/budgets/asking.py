@@ -10,12 +10,12 @@ from storage.people.tables import Person
 from tests.budgets.conftest import OLA, ORG, TIM, Money
 from tests.contexts import make_context
 from workflows import clock, policy
-from workflows.actors import SYSTEM
 from workflows.approvals import actions, service, submission
 from workflows.approvals.forms import AskAgain, Decide, SubmitRequest
 from workflows.audit import service as audit
 from workflows.budgets.forms import IncreaseBudget
 from workflows.budgets.increase import BUDGET_INCREASE
+from workflows.context import SYSTEM
 from workflows.policies import service as policies
 
 POLICY = """\

@@ -15,11 +15,10 @@ from storage.people.tables import Person
 from storage.projects.tables import Project, ProjectAccount
 from tests.contexts import make_context
 from workflows import policy
-from workflows.actors import OPERATOR, Actor, ActorKind
 from workflows.budgets import imports
 from workflows.budgets.forms import BudgetRow
 from workflows.budgets.records import CostReport, Crossing
-from workflows.context import Occasion
+from workflows.context import OPERATOR, Actor, ActorKind, Occasion
 from workflows.policy import Policy
 from workflows.sources import focus
 from workflows.sources.focus import ReadOptions

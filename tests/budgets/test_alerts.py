@@ -13,9 +13,9 @@ from storage.delivery.tables import Outbox
 from tests.budgets.asking import ask, decide, lapse
 from tests.budgets.conftest import NOW, OLA, ORG, Charge, Money, days
 from tests.contexts import make_context
-from workflows.actors import OPERATOR
 from workflows.budgets import alerts, imports, service
 from workflows.budgets.forms import BudgetRow
+from workflows.context import OPERATOR
 
 JANUARY = date(2026, 1, 1)
 

@@ -10,12 +10,11 @@ from storage.budgets import costs as queries
 from storage.projects.tables import ProjectAccount
 from tests.budgets.conftest import ORG, Money
 from tests.sources.bill import row, write
-from workflows.actors import OPERATOR
 from workflows.budgets import costs, imports
 from workflows.budgets.cost_loading import Choice
 from workflows.budgets.forms import BudgetRow, SummaryForm
 from workflows.budgets.records import CostReport
-from workflows.context import Occasion
+from workflows.context import OPERATOR, Occasion
 from workflows.errors import InvalidInput
 from workflows.projects.forms import ProjectRow
 from workflows.sources import focus

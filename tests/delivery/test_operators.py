@@ -18,7 +18,7 @@ from tests.contexts import make_context
 from tests.delivery import workplace
 from tests.delivery.workplace import ADMIN, CHANNELS, Card, Word, channel, retitle
 from workflows import clock, outbox
-from workflows.actors import OPERATOR
+from workflows.context import OPERATOR
 from workflows.delivery import dead_letters, reads, settling
 from workflows.errors import InvalidInput, NotFound
 from workflows.outbox import Subject

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from bot.charts.pictures import Picture
+from bot.charts.drawing import Picture
 from bot.delivery.rendering import Rendered, Renderer, Scene, View
 from sandbox.faults import RateLimits
 from sandbox.server import Sandbox

@@ -31,8 +31,8 @@ from storage.policies.tables import PolicyVersion
 from storage.projects.tables import Project
 from tests.contexts import make_context
 from workflows import policy
-from workflows.actors import Actor, ActorKind
 from workflows.anonymity.service import DisclosureBatch
+from workflows.context import Actor, ActorKind
 from workflows.digests import service
 from workflows.digests.records import Content
 from workflows.policy import Policy

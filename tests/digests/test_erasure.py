@@ -9,7 +9,7 @@ from storage.digests.tables import Digest, DigestRelease
 from storage.enums import DigestState, ReleaseState
 from tests.contexts import make_context
 from tests.digests.conftest import FIRST_DAY, NOW, ORG, Firm
-from workflows.actors import OPERATOR
+from workflows.context import OPERATOR
 from workflows.digests import recipients, service
 from workflows.people import service as people
 

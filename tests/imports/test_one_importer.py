@@ -25,7 +25,7 @@ from tests.contexts import make_context
 from tests.imports.conftest import NOW, ORG, POLICY, Desk, fill, said
 from tests.imports.test_twice import everything
 from workflows import imports
-from workflows.actors import OPERATOR
+from workflows.context import OPERATOR
 from workflows.people.imports import PeopleTable
 from workflows.sources.rows import Table
 

@@ -12,7 +12,7 @@ from storage.enums import FindingStatus, ModelKind, ModelState, Severity
 from tests.approvals.conftest import ORG
 from tests.contexts import make_context
 from tests.inventory.conftest import DEV, OLA, OPS, POLICY, RISK, SPO, TODAY, VAL, Yard
-from workflows.actors import OPERATOR
+from workflows.context import OPERATOR
 from workflows.errors import GovernanceError, InvalidInput, NotAllowed, NotFound, Stale
 from workflows.inventory import findings, reads, service
 from workflows.inventory.forms import RegisterModel

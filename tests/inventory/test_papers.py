@@ -11,7 +11,7 @@ from storage import ledger
 from storage.enums import Severity
 from tests.contexts import make_context
 from tests.inventory.conftest import DEV, OLA, OPS, RISK, TODAY, VAL, Yard
-from workflows.actors import OPERATOR
+from workflows.context import OPERATOR
 from workflows.errors import InvalidInput
 from workflows.evidence.fairness import Counts
 from workflows.evidence.forms import TITLES, CardText

@@ -12,7 +12,7 @@ from storage.enums import FindingSource, Severity
 from tests.approvals.conftest import ORG
 from tests.contexts import make_context
 from tests.inventory.conftest import OLA, OPS, POLICY, RISK, Yard
-from workflows.actors import OPERATOR
+from workflows.context import OPERATOR
 from workflows.errors import InvalidInput
 from workflows.evidence.forms import Measure, SubmitEvidence, Watched
 from workflows.inventory import findings, monitoring

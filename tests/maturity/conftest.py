@@ -14,7 +14,7 @@ from storage.people.tables import Person
 from storage.policies.tables import PolicyVersion
 from tests.contexts import make_context
 from workflows import policy
-from workflows.actors import SYSTEM, Actor, ActorKind
+from workflows.context import SYSTEM, Actor, ActorKind
 from workflows.maturity import rules as maturity_rules
 from workflows.maturity import service
 from workflows.maturity.forms import GiveAnswer

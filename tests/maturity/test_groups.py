@@ -17,7 +17,7 @@ from storage.people.tables import Person
 from tests.anonymity.oracle import Group, few_told
 from tests.contexts import make_context
 from tests.maturity.conftest import ORG, House
-from workflows.actors import OPERATOR
+from workflows.context import OPERATOR
 from workflows.errors import InvalidInput, NotAllowed, NotFound
 from workflows.maturity import rules, service
 from workflows.maturity.forms import SetTargets

@@ -9,7 +9,7 @@ from storage.enums import Level, SeenBy
 from tests.contexts import make_context
 from tests.maturity.conftest import ORG, House
 from workflows import maturity_actions
-from workflows.actors import OPERATOR
+from workflows.context import OPERATOR
 from workflows.errors import InvalidInput, NotAllowed, Stale
 from workflows.maturity import service, targets
 from workflows.maturity.forms import SetTargets

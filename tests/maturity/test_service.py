@@ -13,7 +13,7 @@ from storage.maturity.tables import MaturityAnswer, MaturityCycle
 from storage.people.tables import Person
 from tests.contexts import make_context
 from tests.maturity.conftest import ORG, House
-from workflows.actors import OPERATOR
+from workflows.context import OPERATOR
 from workflows.errors import InvalidInput, NotAllowed, NotFound
 from workflows.maturity import cycles, invitations, service
 from workflows.maturity.check_ins import Closed

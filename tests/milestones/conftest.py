@@ -21,7 +21,7 @@ from storage.projects.tables import Project
 from storage.status.tables import Meeting
 from tests.contexts import make_context
 from workflows import clock, imports, jobs, outbox
-from workflows.actors import Actor, ActorKind
+from workflows.context import Actor, ActorKind
 from workflows.delivery import settling
 from workflows.delivery.claiming import Claimer
 from workflows.delivery.pace import Pace

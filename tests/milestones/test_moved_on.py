@@ -13,10 +13,10 @@ from storage.people.tables import Person
 from tests.contexts import make_context
 from tests.milestones.conftest import ORG, POLICY, Team, actor
 from workflows import clock, policy
-from workflows.actors import SYSTEM
 from workflows.approvable import SubjectMoved
 from workflows.approvals import actions, submission
 from workflows.approvals.forms import AskAgain, Decide, SubmitRequest
+from workflows.context import SYSTEM
 from workflows.milestones import service
 from workflows.milestones.forms import Reschedule
 from workflows.milestones.service import TYPE

@@ -9,7 +9,7 @@ from sqlalchemy import text
 from tests.contexts import make_context
 from tests.milestones.conftest import Team
 from workflows import clock
-from workflows.actors import OPERATOR
+from workflows.context import OPERATOR
 from workflows.milestones import reads, service
 from workflows.people import service as people
 

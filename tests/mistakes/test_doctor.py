@@ -14,8 +14,8 @@ from tests.contexts import make_context
 from tests.mistakes.typed import Ended, typed
 from tests.stories.office import ADA, POLICY
 from workflows import clock, outbox
-from workflows.actors import OPERATOR
 from workflows.budgets.notices import ThresholdCrossed
+from workflows.context import OPERATOR
 from workflows.outbox import Destination
 from workflows.statements import envelopes
 from workflows.statements import service as statements

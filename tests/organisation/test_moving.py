@@ -15,8 +15,8 @@ from storage.people import identities, queries
 from storage.people.tables import Channel, Person, SlackAlias, UserGroup
 from tests.contexts import make_context
 from workflows import outbox
-from workflows.actors import OPERATOR, Actor, ActorKind
 from workflows.audit import service as audit
+from workflows.context import OPERATOR, Actor, ActorKind
 from workflows.delivery.reads import reader as reader_of
 from workflows.delivery.records import Address
 from workflows.errors import InvalidInput, NotAllowed

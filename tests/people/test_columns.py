@@ -18,7 +18,7 @@ from storage.tables import Base
 from tests.contexts import make_context
 from tests.people.test_erasure import Told
 from workflows import outbox
-from workflows.actors import OPERATOR
+from workflows.context import OPERATOR
 from workflows.outbox import Destination
 from workflows.people import service as people
 from workflows.people.forms import PersonSeen

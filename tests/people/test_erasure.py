@@ -21,8 +21,8 @@ from storage.policies.tables import PolicyVersion
 from storage.projects.tables import Project
 from tests.contexts import make_context
 from workflows import outbox
-from workflows.actors import OPERATOR, SYSTEM, Actor, ActorKind
 from workflows.audit import service as audit
+from workflows.context import OPERATOR, SYSTEM, Actor, ActorKind
 from workflows.errors import InvalidInput, NotAllowed, NotFound
 from workflows.outbox import Destination, Notice
 from workflows.people import service as people

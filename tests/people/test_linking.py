@@ -22,8 +22,8 @@ from storage.projects.tables import Project
 from tests.contexts import make_context
 from tests.imports.conftest import NOW, ORG, Desk, fill, said
 from workflows import outbox, policy
-from workflows.actors import Actor, ActorKind
 from workflows.audit import service as audit
+from workflows.context import Actor, ActorKind
 from workflows.people import identities as people_identities
 from workflows.people import service as people
 from workflows.people.forms import ChannelSeen, PersonSeen

@@ -12,7 +12,7 @@ from storage.people import readings
 from storage.people.tables import Person
 from tests.contexts import make_context
 from workflows import clock, handles, permissions, policy
-from workflows.actors import OPERATOR
+from workflows.context import OPERATOR
 from workflows.handles import Fault
 from workflows.maturity import invitations
 from workflows.people import service as people

@@ -15,7 +15,7 @@ from tests.conftest import with_key
 from tests.contexts import make_context
 from tests.people.test_erasure import everything
 from workflows import policy
-from workflows.actors import OPERATOR, Actor, ActorKind
+from workflows.context import OPERATOR, Actor, ActorKind
 from workflows.errors import InvalidInput
 from workflows.people import erasure, imports
 from workflows.people import service as people

@@ -14,7 +14,7 @@ from storage import backup
 from storage.db import Database
 from tests.contexts import make_context
 from tests.people.test_tombstones import ANA, NOW, ORG, erased, read, seen
-from workflows.actors import OPERATOR
+from workflows.context import OPERATOR
 from workflows.people import service as people
 
 SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

@@ -14,8 +14,8 @@ from tests.approvals.test_gates import LARGE, OWNER, gate
 from tests.contexts import make_context
 from tests.mistakes.typed import typed
 from workflows import approvable, policy
-from workflows.actors import OPERATOR
 from workflows.approvals import policy_simulation
+from workflows.context import OPERATOR
 from workflows.people import approvers
 from workflows.people import service as people
 from workflows.people.forms import GroupSeen

@@ -25,7 +25,7 @@ from tests.mistakes.typed import Ended, typed
 from tests.stories.office import POLICY, Office, opened
 from workflows import jobs
 from workflows import policy as policies_text
-from workflows.actors import OPERATOR
+from workflows.context import OPERATOR
 from workflows.maturity import rules
 from workflows.policy import PolicyText
 

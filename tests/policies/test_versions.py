@@ -15,7 +15,7 @@ from storage.db import Database
 from storage.policies.tables import PolicyVersion
 from tests.contexts import make_context
 from workflows import policy
-from workflows.actors import OPERATOR
+from workflows.context import OPERATOR
 from workflows.errors import NotFound
 from workflows.policies import service as policies
 

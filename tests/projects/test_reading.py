@@ -8,7 +8,7 @@ from bot import errors
 from storage.db import Database
 from storage.projects.tables import Project, ProjectAccount
 from tests.contexts import make_context
-from workflows.actors import OPERATOR, Actor, ActorKind
+from workflows.context import OPERATOR, Actor, ActorKind
 from workflows.errors import NotAllowed, NotFound
 from workflows.people import service as people
 from workflows.people.forms import PersonSeen

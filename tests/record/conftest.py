@@ -19,10 +19,10 @@ from tests.conftest import BACKENDS, fresh_url, with_key
 from tests.contexts import make_context
 from tests.inventory.conftest import DEV, POLICY, TODAY, VAL, Yard, settled
 from workflows import policy as policies_text
-from workflows.actors import OPERATOR, SYSTEM
 from workflows.audit import service as audit
 from workflows.budgets import imports
 from workflows.budgets.forms import BudgetRow
+from workflows.context import OPERATOR, SYSTEM
 from workflows.people import service as people
 from workflows.policies import service as policies
 from workflows.record import telling

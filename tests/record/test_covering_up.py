@@ -9,7 +9,7 @@ from tests.approvals.conftest import START
 from tests.contexts import make_context
 from tests.inventory.conftest import OLA, RISK
 from tests.record.conftest import afford, look, make
-from workflows.actors import OPERATOR
+from workflows.context import OPERATOR
 from workflows.tokens import service as tokens
 
 

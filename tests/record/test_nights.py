@@ -6,8 +6,8 @@ from storage import ledger
 from storage.db import Database
 from tests.contexts import make_context
 from workflows import policy
-from workflows.actors import SYSTEM
 from workflows.audit import service as audit
+from workflows.context import SYSTEM
 from workflows.record import telling
 from workflows.record.scanning import Look
 

@@ -8,7 +8,7 @@ from storage.db import Database
 from tests.contexts import make_context
 from tests.inventory.conftest import RISK, settled
 from tests.registry.shelf import Shelf
-from workflows.actors import OPERATOR
+from workflows.context import OPERATOR
 from workflows.errors import NotFound, Stale
 from workflows.inventory import reads as inventory
 from workflows.registry import reads

@@ -11,7 +11,7 @@ from tests.contexts import make_context
 from tests.inventory.conftest import DEV, settled
 from tests.people.test_erasure import everything
 from tests.registry.shelf import Shelf
-from workflows.actors import OPERATOR
+from workflows.context import OPERATOR
 from workflows.people import service as people
 
 EMAIL, ID = "mika@acme.test", f"p-{DEV}"

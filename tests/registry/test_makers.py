@@ -12,7 +12,7 @@ from storage.policies.tables import PolicyVersion
 from tests.contexts import make_context
 from tests.inventory.conftest import DEV, RISK, VAL, Yard, settled
 from tests.registry.shelf import Shelf
-from workflows.actors import OPERATOR
+from workflows.context import OPERATOR
 from workflows.errors import GovernanceError
 from workflows.inventory import reads
 

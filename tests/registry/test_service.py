@@ -12,7 +12,7 @@ from storage.people.tables import Person
 from tests.contexts import make_context
 from tests.inventory.conftest import DEV, OLA, OPS, RISK, VAL, settled
 from tests.registry.shelf import Shelf
-from workflows.actors import OPERATOR
+from workflows.context import OPERATOR
 from workflows.errors import GovernanceError, NotAllowed
 from workflows.inventory import reads as inventory
 from workflows.registry import reads, service

@@ -13,7 +13,7 @@ from storage.registry import queries
 from tests.conftest import fresh_url
 from tests.stories.office import Office, opened
 from tests.stories.test_models import MODELS, world
-from workflows.sources.mlflow import webhooks
+from workflows.sources.mlflow import client
 
 SAMPLES = Path(__file__).parents[2].parent / "shared" / "data" / "mlflow"
 SECRET = "a-secret-of-ours"
@@ -27,28 +27,28 @@ def _headers(
     return {
         "x-mlflow-delivery-id": delivery,
         "x-mlflow-timestamp": timestamp,
-        "x-mlflow-signature": webhooks.sign_body(secret, delivery, timestamp, body),
+        "x-mlflow-signature": client.sign_body(secret, delivery, timestamp, body),
     }
 
 
 def test_only_what_is_signed_and_fresh_is_taken() -> None:
     body = b'{"entity": "model_version"}'
     sound = _headers(body)
-    assert webhooks.find_fault(SECRET, sound, body, NOW) == ""
-    assert webhooks.find_fault(SECRET, sound, body + b" ", NOW) == "its signature is wrong"
+    assert client.find_fault(SECRET, sound, body, NOW) == ""
+    assert client.find_fault(SECRET, sound, body + b" ", NOW) == "its signature is wrong"
     assert (
-        webhooks.find_fault(SECRET, _headers(body, secret="other"), body, NOW)
+        client.find_fault(SECRET, _headers(body, secret="other"), body, NOW)
         == "its signature is wrong"
     )
     assert (
-        webhooks.find_fault(SECRET, sound | {"x-mlflow-delivery-id": "d-2"}, body, NOW)
+        client.find_fault(SECRET, sound | {"x-mlflow-delivery-id": "d-2"}, body, NOW)
         == "its signature is wrong"
     )
     for off in (timedelta(minutes=6), -timedelta(minutes=6)):
-        assert "too old" in webhooks.find_fault(SECRET, _headers(body, at=NOW + off), body, NOW)
-    assert webhooks.find_fault(SECRET, {}, body, NOW) == "it is not signed"
+        assert "too old" in client.find_fault(SECRET, _headers(body, at=NOW + off), body, NOW)
+    assert client.find_fault(SECRET, {}, body, NOW) == "it is not signed"
     assert (
-        webhooks.find_fault(SECRET, sound | {"x-mlflow-timestamp": "now"}, body, NOW)
+        client.find_fault(SECRET, sound | {"x-mlflow-timestamp": "now"}, body, NOW)
         == "its timestamp is no number"
     )
 
@@ -63,8 +63,8 @@ def test_captured_deliveries_verify() -> None:
         headers = {key.casefold(): value for key, value in one["headers"].items()}
         at = datetime.fromtimestamp(one["received_at"], UTC)
         body = one["body"].encode()
-        assert webhooks.find_fault("mlgov-test-secret", headers, body, at) == ""
-        assert webhooks.find_fault("another-secret", headers, body, at) == "its signature is wrong"
+        assert client.find_fault("mlgov-test-secret", headers, body, at) == ""
+        assert client.find_fault("another-secret", headers, body, at) == "its signature is wrong"
     retried = [one["headers"]["X-MLflow-Delivery-Id"] for one in deliveries[-3:]]
     assert len(set(retried)) == 1, "a repetition has the same id, so it counts once"
 

@@ -15,7 +15,7 @@ from storage.policies.tables import PolicyVersion
 from storage.projects.tables import Project
 from tests.contexts import make_context
 from workflows import gate_requests, policy
-from workflows.actors import OPERATOR, Actor, ActorKind
+from workflows.context import OPERATOR, Actor, ActorKind
 from workflows.people import service as people
 from workflows.record.scanning import Look
 from workflows.releases import reads

@@ -22,7 +22,7 @@ from tests.sight.attack import Attack, Case, leaks, one_each, told
 from tests.sight.world import ABSENT, BOB, KEY, LEA, LIA, NED, Planted, actor
 from tests.stories.office import ADA, GUS, OLA, SAM, TIM
 from workflows import clock
-from workflows.actors import OPERATOR
+from workflows.context import OPERATOR
 from workflows.people import mirror
 from workflows.tokens import service as tokens
 from workflows.tokens.service import MACHINE_SCOPES, NewToken

@@ -19,11 +19,11 @@ from tests.api.conftest import GATES
 from tests.budgets.conftest import days
 from tests.contexts import make_context
 from tests.stories.office import ADA, FAY, FRED, OLA, TIM, Office, opened, organisation
-from workflows.actors import Actor
 from workflows.approvals import approvers, submission
 from workflows.approvals.approvers import Away
 from workflows.approvals.forms import SubmitRequest
 from workflows.budgets.forms import IncreaseBudget
+from workflows.context import Actor
 from workflows.evidence import service as evidence_service
 from workflows.evidence.forms import SubmitEvidence
 from workflows.inventory import evidence as inventory_evidence

@@ -9,8 +9,8 @@ from tests.contexts import make_context
 from tests.status.conftest import follow, homes, opened
 from tests.status.test_views import milestone
 from workflows import outbox
-from workflows.actors import OPERATOR
 from workflows.audit import service as audit
+from workflows.context import OPERATOR
 from workflows.outbox import Destination
 from workflows.people import service as people
 from workflows.status import following

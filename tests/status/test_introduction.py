@@ -12,7 +12,7 @@ from tests.approvals.conftest import ORG, POLICY, House
 from tests.contexts import make_context
 from tests.status.conftest import home
 from workflows import rollout, status
-from workflows.actors import OPERATOR
+from workflows.context import OPERATOR
 from workflows.people import service as people
 from workflows.status import following
 from workflows.status.records import Part

@@ -12,8 +12,8 @@ from storage import ledger, triggers
 from storage.db import Database
 from storage.ledger import Head
 from tests.contexts import make_context
-from workflows.actors import SYSTEM, Actor, ActorKind
 from workflows.audit import service as audit
+from workflows.context import SYSTEM, Actor, ActorKind
 
 NOW = datetime(2026, 1, 26, 8, 50, tzinfo=UTC)
 ADA = Actor(id="p_ada", kind=ActorKind.PERSON, name="Ada")

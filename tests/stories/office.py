@@ -24,10 +24,9 @@ from tests.conftest import KEY
 from tests.contexts import make_context
 from tests.stories import buttons
 from workflows import clock, rollout
-from workflows.actors import OPERATOR
 from workflows.budgets import imports
 from workflows.budgets.forms import BudgetRow
-from workflows.context import Occasion
+from workflows.context import OPERATOR, Occasion
 from workflows.people import service as people
 from workflows.record.scanning import Look
 from workflows.sources import focus

@@ -84,10 +84,7 @@ def test_from_invitation_to_result(company: Office) -> None:
 
     skipping = seats[6]
     skipping.click(channel_id=skipping.dm().id, ts=card_of(skipping).ts, action_id=messages.SKIP)
-    skipping.submit(
-        skipping.modals()[-1].id,
-        {"reason": {"reason": "On leave until March"}},
-    )
+    skipping.submit(skipping.modals()[-1].id, {"reason": {"reason": "On leave until March"}})
     company.settle()
     assert "skipped" in card_of(skipping).text
 

@@ -30,10 +30,10 @@ from tests.stories.office import (
     opened,
 )
 from tests.stories.test_road import ask, over_budget
-from workflows.actors import ActorKind
 from workflows.approvals import submission
 from workflows.approvals.forms import SubmitRequest
 from workflows.budgets.forms import IncreaseBudget
+from workflows.context import ActorKind
 from workflows.people import service as people
 from workflows.status.following import SETTLES
 

@@ -15,7 +15,7 @@ from tests.stories.office import ADA, FAY, OLA, TIM, Office, eventually, opened
 from tests.stories.test_grid import grid
 from tests.stories.test_road import JANUARY, ask, decide, over_budget, state, texts, verified
 from workflows import handles
-from workflows.actors import OPERATOR
+from workflows.context import OPERATOR
 from workflows.people import service as people
 
 

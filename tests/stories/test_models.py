@@ -12,7 +12,7 @@ from tests.conftest import fresh_url
 from tests.contexts import make_context
 from tests.stories.office import ADA, FAY, FRED, GUS, OLA, POLICY, TIM, Office, opened, organisation
 from tests.stories.test_road import verified
-from workflows.actors import OPERATOR
+from workflows.context import OPERATOR
 from workflows.evidence.forms import NOT_REJECTED
 from workflows.inventory import reads
 from workflows.inventory.records import ModelRecord

@@ -14,9 +14,9 @@ from tests.stories.office import FAY, OLA, TIM, Office, opened
 from tests.stories.test_actions import last, press
 from tests.stories.test_front import open_home
 from tests.stories.test_road import amount, ask, decide, over_budget, state, texts, verified
-from workflows.actors import OPERATOR
 from workflows.budgets import imports
 from workflows.budgets.forms import BudgetRow
+from workflows.context import OPERATOR
 
 pytestmark = pytest.mark.slow
 

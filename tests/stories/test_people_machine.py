@@ -25,11 +25,11 @@ from tests.stories.office import ADA, FAY, FRED, OLA, TIM, opened
 from tests.stories.surroundings import POLICY, Given, Handover, Surroundings
 from tests.stories.test_door import NED, XEN, YAN
 from tests.stories.test_standing import world
-from workflows.actors import Actor
 from workflows.approvals import delegation, submission
 from workflows.approvals.approvers import Away
 from workflows.approvals.forms import BreakGlass, Decide, HandOver, SubmitRequest, Withdraw
 from workflows.budgets.forms import IncreaseBudget
+from workflows.context import Actor
 from workflows.errors import GovernanceError
 from workflows.people import service as people
 

@@ -24,8 +24,8 @@ from tests.stories.surroundings import GROUPS, MEMBERS, POLICY
 from tests.stories.test_door import NED, XEN, YAN
 from tests.stories.test_people_machine import STEPS_OF, Machine, play
 from tests.stories.test_standing import world
-from workflows.actors import OPERATOR, Actor
 from workflows.approvals import approvers
+from workflows.context import OPERATOR, Actor
 from workflows.errors import GovernanceError
 from workflows.people import service as people
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bot.charts.pictures import Picture
+from bot.charts.drawing import Picture
 from bot.slack import blocks
 from bot.slack.replies import Private, Reply, Show
 from bot.slack.requests import Click, Command, Router

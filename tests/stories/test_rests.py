@@ -15,9 +15,9 @@ from tests.contexts import make_context
 from tests.stories.office import ADA, FAY, FRED, OLA, TIM, Office, opened
 from tests.stories.test_models import MODELS, record, world
 from tests.stories.test_road import verified
-from workflows.actors import Actor, ActorKind
 from workflows.approvals import submission
 from workflows.approvals.forms import SubmitRequest
+from workflows.context import Actor, ActorKind
 from workflows.evidence.forms import Measure, SubmitEvidence, Watched
 from workflows.evidence.rules import SELF_MADE
 from workflows.inventory import evidence, findings, model_approval, reads, service, transitions

@@ -19,7 +19,7 @@ from sandbox.outgoing.delivery import signed_headers
 from tests.conftest import fresh_url
 from tests.serving.test_run import environment, running, slack
 from tests.stories.office import FAY, OLA, TIM, Office, eventually, opened
-from workflows.actors import SYSTEM
+from workflows.context import SYSTEM
 
 __all__ = ["slack"]
 

@@ -12,7 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import event, text
 
 from bot.background import Bounded
-from bot.slack.bolt import DIRECTORY_EVENTS, kind_of
+from bot.slack.dispatcher import DIRECTORY_EVENTS, kind_of
 from bot.web import metrics
 from bot.web.metrics import Gauges
 from storage.budgets.tables import CostLoad
@@ -27,7 +27,7 @@ from tests.stories.office import OLA, eventually, opened
 from tests.stories.test_models import MODELS, world
 from tests.watching.promtool import scrape
 from workflows import clock, operations
-from workflows.actors import OPERATOR
+from workflows.context import OPERATOR
 from workflows.delivery import holding
 
 ROOT = Path(__file__).parents[2]

@@ -15,14 +15,13 @@ from storage.approvals import activity, queries
 from storage.approvals.queries import RequestRow, StandingRow, VerdictRow
 from storage.enums import ApprovalState, Verdict
 from workflows import permissions
-from workflows.actors import Actor, ActorKind
 from workflows.approvals import approvers, reads, refusals, rules
 from workflows.approvals import approvers as approval_approvers
 from workflows.approvals.forms import OnRequest
 from workflows.approvals.records import Card
 from workflows.approvals.refusals import AlreadyDecided, Unconfirmed
 from workflows.approvals.rules import Basis, Entitlement, Refusal, Stage, Vote
-from workflows.context import Context
+from workflows.context import Actor, ActorKind, Context
 from workflows.errors import GovernanceError, NotAllowed, NotFound, RefusalFact
 
 # --- Who may read a request

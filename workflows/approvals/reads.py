@@ -11,7 +11,6 @@ from storage.approvals.activity import ConditionRow, EditRow, HandoverRow, Quest
 from storage.approvals.queries import CardRow, DecisionRow, StageRow
 from storage.enums import ApprovalState, ConditionState, Verdict
 from workflows import approvable, handles, permissions
-from workflows.actors import ActorKind
 from workflows.approvable import Movable, Moved, Words
 from workflows.approvals import approvers as approval_approvers
 from workflows.approvals import rules
@@ -40,7 +39,7 @@ from workflows.approvals.rules import (
     counts,
 )
 from workflows.approvals.stages import Bound, Stage
-from workflows.context import Context
+from workflows.context import ActorKind, Context
 from workflows.errors import NotFound
 from workflows.policy import root
 

@@ -4,9 +4,9 @@ from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 from storage.enums import ApprovalState
-from workflows.actors import Actor
 from workflows.approvals.records import Card, Line, Round
 from workflows.approvals.rules import Refusal
+from workflows.context import Actor
 from workflows.errors import GovernanceError, InvalidInput, NotAllowed, RefusalFact, Stale
 
 _MARKS = str.maketrans({"<": "‹", ">": "›", "&": "＆", "*": "∗", "_": "＿", "~": "∼", "`": "ˋ"})

@@ -11,9 +11,9 @@ from types import MappingProxyType
 from typing import Any
 
 from storage.enums import ApprovalState, Verdict
-from workflows.actors import Actor
 from workflows.approvable import Prepared, Rest
 from workflows.approvals.stages import HANDED_OVER, PERSON, Approver, Stage
+from workflows.context import Actor
 from workflows.errors import NotAllowed, RefusalFact
 from workflows.policy import Gate, conditions
 from workflows.wording import counted

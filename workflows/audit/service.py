@@ -9,8 +9,7 @@ from sqlalchemy.orm import Session
 
 from storage import ledger
 from storage.audit.tables import PrivateText
-from workflows.actors import Actor
-from workflows.context import Context
+from workflows.context import Actor, Context
 
 # --- What reads of the ledger return
 

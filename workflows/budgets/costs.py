@@ -15,11 +15,10 @@ from storage.budgets.tables import CostSource
 from storage.db import PATIENT_MS, Database
 from storage.money import exact_sum
 from storage.tokens import queries as tokens
-from workflows.actors import ActorKind
 from workflows.audit import service as audit
 from workflows.budgets.forms import SummaryForm
 from workflows.budgets.records import CostSummary, SummaryLine
-from workflows.context import Context
+from workflows.context import ActorKind, Context
 from workflows.errors import InvalidInput, NotAllowed, NotFound
 from workflows.policy import Policy
 from workflows.sources.accounts import same_account

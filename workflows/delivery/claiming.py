@@ -10,8 +10,8 @@ from storage.delivery.claims import FreeLane
 from storage.delivery.tables import Outbox
 from storage.enums import Op, OutboxState
 from workflows import clock
-from workflows.actors import SYSTEM
 from workflows.audit.service import write_entry
+from workflows.context import SYSTEM
 from workflows.delivery import dead_letters, holding
 from workflows.delivery.holding import Standing
 from workflows.delivery.pace import EVERYTHING, PLAIN_GATES, RATES, Pace, gate_key

@@ -9,9 +9,8 @@ from storage.delivery import outbox as delivery_outbox
 from storage.delivery.tables import Outbox
 from storage.enums import Op, OutboxState
 from workflows import outbox
-from workflows.actors import SYSTEM
 from workflows.audit.service import write_entry
-from workflows.context import Context
+from workflows.context import SYSTEM, Context
 from workflows.delivery import holding
 from workflows.delivery.notices import LettersDied
 from workflows.delivery.records import Address, DeadLetters, OutboxRow

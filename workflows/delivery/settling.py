@@ -11,8 +11,8 @@ from storage.delivery import claims
 from storage.delivery import outbox as delivery_outbox
 from storage.enums import Op, OutboxState
 from workflows import clock, outbox, rollout
-from workflows.actors import SYSTEM
 from workflows.audit.service import write_entry
+from workflows.context import SYSTEM
 from workflows.delivery import dead_letters
 from workflows.delivery.pace import RATES, Pace, gate_key
 from workflows.delivery.records import Address, Errand

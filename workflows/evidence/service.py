@@ -14,10 +14,9 @@ from storage.enums import EvidenceStatus
 from storage.evidence import queries
 from storage.evidence.tables import Evidence, SharedFile
 from storage.people import lookups
-from workflows.actors import Actor, ActorKind
 from workflows.audit import service as audit
 from workflows.calendar import local_instant
-from workflows.context import Context
+from workflows.context import Actor, ActorKind, Context
 from workflows.errors import GovernanceError, InvalidInput, NotFound, Stale, refuse
 from workflows.evidence import explanations as evidence_explanations
 from workflows.evidence import fairness, rules

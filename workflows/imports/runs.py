@@ -22,11 +22,10 @@ from storage.people import queries as people_queries
 from storage.people import readings
 from storage.people.lookups import find_channel
 from workflows import clock
-from workflows.actors import OPERATOR, Actor
 from workflows.audit import service as audit
 from workflows.budgets import costs
 from workflows.budgets.imports import BudgetTable
-from workflows.context import Context
+from workflows.context import OPERATOR, Actor, Context
 from workflows.errors import GovernanceError
 from workflows.imports.headings import KINDS, Columns, find_columns
 from workflows.inventory.imports import ModelItem, ModelRow, ModelTable

@@ -10,9 +10,8 @@ from storage.evidence import queries as evidence_queries
 from storage.inventory import queries
 from storage.inventory.tables import Model, ModelVersion
 from workflows import permissions
-from workflows.actors import ActorKind
 from workflows.calendar import local_instant
-from workflows.context import Context
+from workflows.context import ActorKind, Context
 from workflows.errors import GovernanceError, NotAllowed, RefusalFact
 from workflows.evidence import explanations
 from workflows.evidence import rules as evidence_rules

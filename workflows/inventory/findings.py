@@ -6,18 +6,10 @@ from storage.enums import FindingSource, FindingStatus, Severity
 from storage.inventory import queries
 from storage.inventory.tables import Finding, Model
 from workflows import permissions
-from workflows.actors import ActorKind
 from workflows.audit import service as audit
 from workflows.calendar import last_day
-from workflows.context import Context
-from workflows.errors import (
-    GovernanceError,
-    InvalidInput,
-    NotAllowed,
-    RefusalFact,
-    Stale,
-    refuse,
-)
+from workflows.context import ActorKind, Context
+from workflows.errors import GovernanceError, InvalidInput, NotAllowed, RefusalFact, Stale, refuse
 from workflows.inventory import permissions as inventory_permissions
 from workflows.inventory import reads, rules, service
 from workflows.inventory.forms import FileFinding, SettleFinding

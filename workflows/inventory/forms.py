@@ -56,9 +56,7 @@ class ModelFacts(Form):
     """What is said of a model in the same words by people and programs: who it names is a form's own."""
 
     name: Annotated[
-        Line,
-        Field(min_length=2),
-        Input("Name", "As people call it, like Fraud score.", most=80),
+        Line, Field(min_length=2), Input("Name", "As people call it, like Fraud score.", most=80)
     ]
     kind: Annotated[ModelKind, Input("What is it?")] = ModelKind.INTERNAL
     vendor: Annotated[

@@ -8,8 +8,7 @@ from storage.enums import EuClass, ModelState, Part, Severity
 from storage.inventory import queries
 from storage.inventory.tables import ModelVersion
 from workflows import permissions
-from workflows.actors import ActorKind
-from workflows.context import Context
+from workflows.context import ActorKind, Context
 from workflows.evidence import rules as evidence_rules
 from workflows.evidence import service as evidence
 from workflows.evidence.records import Item

@@ -25,8 +25,7 @@ from storage.inventory.tables import Finding, Model, ModelPerson, ModelTransitio
 from storage.people import lookups
 from storage.projects.tables import Project
 from workflows import permissions
-from workflows.actors import Actor, ActorKind
-from workflows.context import Context
+from workflows.context import Actor, ActorKind, Context
 from workflows.errors import InvalidInput, NotFound
 from workflows.evidence.rules import SELF_MADE
 from workflows.inventory import permissions as inventory_permissions

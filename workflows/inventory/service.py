@@ -14,9 +14,8 @@ from storage.people import queries as people
 from storage.people.lookups import is_joined
 from storage.registry import queries as registry
 from workflows import outbox, permissions, resting, rollout
-from workflows.actors import ActorKind
 from workflows.audit import service as audit
-from workflows.context import Context
+from workflows.context import ActorKind, Context
 from workflows.errors import (
     GovernanceError,
     InvalidInput,

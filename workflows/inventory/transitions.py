@@ -6,9 +6,8 @@ from storage.enums import ChangeClass, ModelState, Part
 from storage.inventory import queries
 from storage.inventory.tables import Model, ModelAgreement, ModelChange, ModelVersion
 from workflows import permissions
-from workflows.actors import ActorKind
 from workflows.audit import service as audit
-from workflows.context import Context
+from workflows.context import ActorKind, Context
 from workflows.errors import (
     GovernanceError,
     InvalidInput,

@@ -13,11 +13,10 @@ from storage.people import queries as people
 from storage.people.lookups import find_channel
 from storage.people.tables import Person
 from workflows import outbox, permissions, timers
-from workflows.actors import ActorKind
 from workflows.anonymity import service as disclosure
 from workflows.audit import service as audit
 from workflows.calendar import WorkingCalendar, calendar_for
-from workflows.context import Context
+from workflows.context import ActorKind, Context
 from workflows.errors import GovernanceError, InvalidInput, NotAllowed, NotFound
 from workflows.maturity import check_ins, invitations, results
 from workflows.maturity import invitations as maturity_invitations

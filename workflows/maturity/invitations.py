@@ -8,9 +8,8 @@ from storage.maturity import queries
 from storage.people import queries as people
 from storage.people.tables import Person
 from workflows import handles, permissions, rollout, timers
-from workflows.actors import ActorKind
 from workflows.calendar import WorkingCalendar, calendar_for
-from workflows.context import Context
+from workflows.context import ActorKind, Context
 from workflows.errors import NotAllowed, NotFound, RefusalFact
 from workflows.maturity import check_ins
 from workflows.maturity.notices import CheckInAsked, CheckInReminder

@@ -12,9 +12,8 @@ from storage.people import lookups
 from storage.people.tables import Person
 from storage.projects.tables import Project
 from workflows import permissions, rollout
-from workflows.actors import ActorKind
 from workflows.audit import service as audit
-from workflows.context import Context
+from workflows.context import ActorKind, Context
 from workflows.errors import NotFound, RefusalFact
 from workflows.job_runner import DueSlot, Lock, Registry
 from workflows.milestones import reads, reminders

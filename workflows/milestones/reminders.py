@@ -16,10 +16,9 @@ from storage.people import lookups
 from storage.people.tables import Person
 from storage.projects.tables import Project
 from workflows import outbox, rollout, timers
-from workflows.actors import Actor
 from workflows.audit import service as audit
 from workflows.calendar import WorkingCalendar, calendar_for
-from workflows.context import Context
+from workflows.context import Actor, Context
 from workflows.milestones import reads, rules
 from workflows.milestones.notices import MilestoneCard, RemindersDue
 from workflows.milestones.records import PersonRef

@@ -11,9 +11,8 @@ from storage.people import lookups
 from storage.people.lookups import is_joined
 from storage.projects.tables import Project
 from workflows import outbox, permissions, resting
-from workflows.actors import ActorKind
 from workflows.audit import service as audit
-from workflows.context import Context
+from workflows.context import ActorKind, Context
 from workflows.errors import (
     GovernanceError,
     InvalidInput,

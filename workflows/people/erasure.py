@@ -12,11 +12,10 @@ from storage.people.tables import Person
 from storage.runtime import real_now
 from storage.tokens import queries as token_queries
 from workflows import outbox, resting
-from workflows.actors import ActorKind
 from workflows.audit import heads
 from workflows.audit import service as audit
 from workflows.audit.service import NotedErasure
-from workflows.context import Context
+from workflows.context import ActorKind, Context
 from workflows.errors import GovernanceError, InvalidInput, NotAllowed, NotFound
 from workflows.outbox import Subject
 from workflows.people.forms import PersonSeen

@@ -15,9 +15,8 @@ from storage import runtime
 from storage.people import erasure, identities, queries
 from storage.people import identities as slack_aliases
 from storage.people.tables import Channel, Person, UserGroup
-from workflows.actors import ActorKind
 from workflows.audit import service as audit
-from workflows.context import Context
+from workflows.context import ActorKind, Context
 from workflows.errors import GovernanceError, InvalidInput, NotAllowed
 from workflows.people import erasure as erased
 from workflows.people import identities as people_identities

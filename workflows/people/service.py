@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from storage.money import money_text
 from storage.people import exports, queries
 from storage.people.tables import Person
-from workflows.actors import Actor, ActorKind
+from workflows.context import Actor, ActorKind
 from workflows.errors import NotFound
 from workflows.people.approvers import read_mirror_age, resolve_approvers
 from workflows.people.erasure import erase

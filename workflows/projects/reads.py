@@ -10,7 +10,7 @@ from storage.people import queries as people_queries
 from storage.projects import queries
 from storage.projects.tables import Project
 from workflows import permissions
-from workflows.actors import Actor
+from workflows.context import Actor
 from workflows.errors import NotFound
 from workflows.projects.records import PersonRef, ProjectRecord
 from workflows.sources.text import storable

@@ -348,11 +348,7 @@ class Look:
 
     def _heads(self, session: Session, now: datetime) -> bool:
         self.faults += [
-            Fault(
-                "alarm_cancelled",
-                id=str(id_),
-                day=created_at.isoformat(timespec="microseconds"),
-            )
+            Fault("alarm_cancelled", id=str(id_), day=created_at.isoformat(timespec="microseconds"))
             for id_, created_at in governed.list_cancelled_alarms(session)
             if not governed.was_cancelled_by_somebody(session, id_)
         ]

@@ -40,17 +40,8 @@ def apply_changes(
         changes.put_off()
         state.frozen_at = now
         reads.put_offers(ctx, state, moved)
-        audit.record(
-            ctx.as_system(),
-            "registry.frozen",
-            ("registry", 1),
-            moved=len(moved),
-        )
-        reads.post_notice(
-            ctx,
-            TooMuchMoved(now.isoformat()),
-            f"storm:{now.isoformat()}",
-        )
+        audit.record(ctx.as_system(), "registry.frozen", ("registry", 1), moved=len(moved))
+        reads.post_notice(ctx, TooMuchMoved(now.isoformat()), f"storm:{now.isoformat()}")
         return
     for row in strangers:
         model_id = adopt_model(ctx, row)
@@ -114,10 +105,7 @@ def _add_versions(ctx: Context, sight: Sight) -> int:
                 run_id=row.run_id,
                 developers=tuple(sorted(developers)),
             )
-            service.add_version(
-                ctx.as_system(),
-                form,
-            )
+            service.add_version(ctx.as_system(), form)
         except (GovernanceError, ValueError):
             continue
         added += 1

@@ -11,9 +11,8 @@ from storage.enums import ModelState
 from storage.registry import queries
 from storage.registry.tables import RegistryState, RegistryWrite
 from workflows import clock
-from workflows.actors import ActorKind
 from workflows.audit import service as audit
-from workflows.context import Context
+from workflows.context import ActorKind, Context
 from workflows.errors import GovernanceError, NotAllowed, RefusalFact, Stale
 from workflows.inventory import permissions
 from workflows.people.erasure import build_hiding
@@ -338,11 +337,7 @@ def _offer_baseline(ctx: Context, state: RegistryState, snapshot: Snapshot, sigh
         models=notice.models,
         versions=notice.versions,
     )
-    reads.post_notice(
-        ctx,
-        notice,
-        f"baseline:{now.isoformat()}",
-    )
+    reads.post_notice(ctx, notice, f"baseline:{now.isoformat()}")
 
     # --- what a person decides
 

@@ -13,7 +13,6 @@ from storage.people import lookups
 from storage.projects.tables import Project
 from storage.releases import queries
 from storage.releases.queries import ReleaseProject
-from workflows.actors import Actor
 from workflows.approvable import (
     Known,
     Prepared,
@@ -25,7 +24,7 @@ from workflows.approvable import (
     project_rests,
 )
 from workflows.audit import service as audit
-from workflows.context import Context
+from workflows.context import Actor, Context
 from workflows.errors import GovernanceError, InvalidInput, NotFound
 from workflows.policy import Gate, Policy, conditions
 from workflows.policy.conditions import Facts

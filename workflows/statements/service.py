@@ -17,9 +17,8 @@ from storage.statements import queries
 from storage.statements.queries import ApprovedRelease
 from storage.statements.tables import SigningKey, Statement
 from workflows import clock
-from workflows.actors import ActorKind
 from workflows.audit import service as audit
-from workflows.context import Context
+from workflows.context import ActorKind, Context
 from workflows.errors import GovernanceError, InvalidInput, NotAllowed, NotFound
 from workflows.statements import envelopes
 

@@ -10,11 +10,10 @@ from storage.people import identities
 from storage.people import queries as people_queries
 from storage.projects import queries as project_queries
 from workflows import permissions, rollout
-from workflows.actors import ActorKind
 from workflows.approvals import reads as approval_reads
 from workflows.approvals.records import Card
 from workflows.budgets import service as budgets
-from workflows.context import Context
+from workflows.context import ActorKind, Context
 from workflows.errors import NotFound
 from workflows.inventory import reads
 from workflows.maturity import service as maturity

@@ -19,9 +19,8 @@ from storage.projects import queries as projects
 from storage.tokens import queries
 from storage.tokens.tables import ApiToken
 from workflows import permissions
-from workflows.actors import Actor, ActorKind
 from workflows.audit import service as audit
-from workflows.context import Context
+from workflows.context import Actor, ActorKind, Context
 from workflows.errors import GovernanceError, InvalidInput, NotAllowed, NotFound
 
 # --- What is said of a token when it is made

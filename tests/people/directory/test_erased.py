@@ -11,7 +11,7 @@ from tests.contexts import make_context
 from tests.people.directory.conftest import FAY, FRED, Place, until
 from tests.people.test_erasure import everything
 from workflows import clock
-from workflows.actors import OPERATOR
+from workflows.context import OPERATOR
 from workflows.people import service as people
 from workflows.people.erasure import ErasureKeyMissing
 
