@@ -1,6 +1,6 @@
 """What a request rests on changed, or who could decide it: it is looked at again, in a moment and on its own.
 
-The change itself only starts timers here. `decisions.recheck` does the rest, and every decision looks for itself.
+The change itself only starts timers here. `approvals.service.recheck` does the rest, and every decision looks for itself.
 """
 
 from collections.abc import Collection, Iterable

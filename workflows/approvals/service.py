@@ -1,4 +1,4 @@
-"""Deciding, withdrawing and expiring requests. `decisions` is where others come in: it knows what each is about."""
+"""Deciding, withdrawing and expiring requests, and whether one that waits can still pass."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace

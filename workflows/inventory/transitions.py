@@ -33,7 +33,7 @@ NO_REASON = "Say in a sentence why; it stays with the record."
 def take_step(ctx: Context, form: TakeStep) -> str:
     """Take a step of a version, as it was shown; a sentence (not escaped) for whoever did.
 
-    A step that asks for approval goes through `decisions.submit`. Raises GovernanceError with all that is missing.
+    A step that asks for approval goes through `approvals.submission.submit_request`. Raises GovernanceError with all that is missing.
     """
     version, model = lock_version(ctx, form.version_id, form.revision)
     move = rules.find_move(S(version.state), form.verb)
@@ -46,7 +46,7 @@ def take_step(ctx: Context, form: TakeStep) -> str:
     if move.verb == "reassign" and form.validator_id is None:
         refuse({"validator": "Say who validates it from now on."} | unexplained)
     if move.verb == rules.PASS:
-        raise RuntimeError("approval is asked for through decisions.submit")
+        raise RuntimeError("approval is asked for through submission.submit_request")
     if rules.Guard.VALIDATOR_NAMED in move.guards and form.validator_id is not None:
         _name_validator(ctx, version, form.validator_id)
     require_free(ctx, version, move)
