@@ -27,7 +27,7 @@ from workflows.people import mirror
 from workflows.tokens import service as tokens
 from workflows.tokens.service import MACHINE_SCOPES, NewToken
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 OUTSIDERS = {"guest": GUS, "stranger": SAM, "bot": BOB, "leaver": LEA}
 
