@@ -310,7 +310,8 @@ def test_a_notice_of_a_newer_release_waits_for_it(
         session.execute(text("UPDATE outbox SET kind = 'test.tomorrow'"))
     delivery = make(pace=replace(PACE, backoff=0.05))
     assert not delivery.drain(0.5)
-    assert workplace.states(database) == {"from tomorrow": "pending"}
+    # It is looked at again and again, and may be in hand at this moment.
+    assert workplace.states(database)["from tomorrow"] in {"pending", "sending"}
     with database.begin() as session:
         session.execute(text("UPDATE outbox SET kind = 'test.word'"))
         session.execute(
