@@ -5,10 +5,11 @@ from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from workflows.policy import Policy
-
 if TYPE_CHECKING:
+    # Only for the reader of types: commands name an actor before they load the policy or the database.
     from sqlalchemy.orm import Session
+
+    from workflows.policy import Policy
 
 # --- Who acts
 #
@@ -68,7 +69,7 @@ class Context:
     session: "Session"
     """The caller's transaction."""
     actor: Actor
-    policy: Policy
+    policy: "Policy"
     """The version in force."""
     org: str
     """The organisation's key: the enterprise id on a Grid, else the team id."""
@@ -93,7 +94,7 @@ class Context:
 class Occasion:
     """The world as long work finds it, which makes transactions of its own."""
 
-    policy: Policy
+    policy: "Policy"
     org: str
     now: datetime
     """Governed time, read as the work began."""

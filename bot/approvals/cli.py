@@ -14,7 +14,6 @@ from bot.cli.base import (
     say,
     say_json,
 )
-from workflows.approvals import policy_simulation
 
 
 def explain(
@@ -25,6 +24,7 @@ def explain(
     from dataclasses import asdict
 
     from workflows import operations
+    from workflows.approvals import policy_simulation
 
     policy = load_policy_text().policy
     with open_database() as database, database.read() as session:

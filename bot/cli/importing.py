@@ -6,7 +6,6 @@ from typing import Annotated, Any
 import typer
 
 from bot.cli.base import fail, find_org_key, is_terminal, load_policy_text, open_database, say
-from workflows.context import Occasion
 
 app = typer.Typer(
     help="Bring in people, projects, budgets, milestones, models and cost.", no_args_is_help=True
@@ -171,7 +170,7 @@ def costs(
     from workflows.budgets import cost_loading
     from workflows.budgets import imports as budget_imports
     from workflows.budgets.cost_loading import Choice
-    from workflows.context import OPERATOR
+    from workflows.context import OPERATOR, Occasion
     from workflows.errors import GovernanceError
     from workflows.sources import focus
 

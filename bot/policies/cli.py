@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bot.cli.base import Json, fail, find_org_key, load_settings, open_database, say, say_json
-from workflows.approvals import policy_simulation, reads
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -130,6 +129,7 @@ def apply(
     Each @handle in it means the user group that has it in Slack now.
     """
     from workflows import jobs, operations
+    from workflows.approvals import policy_simulation, reads
     from workflows.errors import GovernanceError
     from workflows.people import service as people
     from workflows.policies import service
@@ -229,6 +229,7 @@ def simulate(
     from dataclasses import asdict
 
     from workflows import clock, operations
+    from workflows.approvals import policy_simulation
     from workflows.wording import parse_duration
 
     path, loaded = _load(file)
