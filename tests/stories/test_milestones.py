@@ -119,7 +119,7 @@ def test_a_reminder_is_handled(office: Office) -> None:
         "proof": NO_PROOF,
         "on": "That day is still to come; pick today or an earlier day.",
     }
-    assert send(office, tim, proof="https://acme.test/report?a=1&b=2").ok
+    assert send(office, tim, proof="https://acme.test/report?a=1&b=2", on="2026-01-28").ok
     assert found(office)["Validation report"].status is MilestoneStatus.DONE
     card = office.last(tim, tim.dm().id)
     assert card.text == "Validation report (Ticket triage) met Wed 28 Jan, 1 day early"
