@@ -37,10 +37,22 @@ from workflows.milestones.records import MilestoneRecord
 
 TODAY = date(2026, 1, 26)
 REPORT = MilestoneRecord(
-    id=6, revision=1, project_id=1, project_key="triage", project="Triage", title="Report",
-    type=MilestoneType.OTHER, owner=None, baseline=TODAY, forecast=TODAY, actual=None, expected=TODAY, slip=0,
-    status=MilestoneStatus.ON_TRACK, is_reminding=True,
-)  # fmt: skip
+    id=6,
+    revision=1,
+    project_id=1,
+    project_key="triage",
+    project="Triage",
+    title="Report",
+    type=MilestoneType.OTHER,
+    owner=None,
+    baseline=TODAY,
+    forecast=TODAY,
+    actual=None,
+    expected=TODAY,
+    slip=0,
+    status=MilestoneStatus.ON_TRACK,
+    is_reminding=True,
+)
 OF_REPORT = MilestoneWindow(6, 1)
 
 
@@ -61,8 +73,14 @@ def fault(work: Callable[[], object]) -> dict[str, str]:
 
 def test_a_milestone_without_words_day_and_owner() -> None:
     view = windows.add(
-        projects=[("triage", "Triage")], chosen="triage", is_fixed=True, title="", owner=None, others=(), metadata=""
-    )  # fmt: skip
+        projects=[("triage", "Triage")],
+        chosen="triage",
+        is_fixed=True,
+        title="",
+        owner=None,
+        others=(),
+        metadata="",
+    )
     assert fault(lambda: milestones.add(sent(view, title="  "), AddWindow("triage"))) == {
         "title": "Say in a few words what is to be reached.",
         "due": "Pick a day.",
