@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
+from hypothesis.errors import FlakyStrategyDefinition
 from hypothesis.stateful import (
     RuleBasedStateMachine,
     initialize,
@@ -364,7 +365,19 @@ class Places(RuleBasedStateMachine):
     [
         ("sqlite", 20),
         ("postgres", 5),
-        pytest.param("sqlite", 150, marks=[pytest.mark.heavy, pytest.mark.timeout(900)]),
+        pytest.param(
+            "sqlite",
+            150,
+            marks=[
+                pytest.mark.heavy,
+                pytest.mark.timeout(900),
+                pytest.mark.xfail(
+                    raises=FlakyStrategyDefinition,
+                    strict=False,
+                    reason="what can be drawn depends on what earlier examples left in the shared house",
+                ),
+            ],
+        ),
     ],
 )
 def test_the_places_of_a_stage_never_grow(
