@@ -14,7 +14,7 @@ from workflows.errors import GovernanceError
 from workflows.inventory import reads, service
 from workflows.inventory.forms import KEY, AssessTier, RegisterModel
 from workflows.inventory.records import ModelRecord
-from workflows.sources.rows import Item, Table, faults_of
+from workflows.sources.rows import Item, NamingTable, faults_of
 from workflows.sources.tables import Somebody, chosen, cleared, words_of
 from workflows.sources.text import NAME
 
@@ -122,7 +122,7 @@ class ModelItem(Item[ModelRow]):
     """The model as the row wants it."""
 
 
-class ModelTable(Table[ModelRow, ModelItem]):
+class ModelTable(NamingTable[ModelRow, ModelItem]):
     """Registers, describes and assesses models as a file says.
 
     What takes whose output is linked once all rows are there, so that a file can name them in any order. Some of what

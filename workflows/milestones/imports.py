@@ -16,7 +16,7 @@ from workflows.errors import InvalidInput
 from workflows.milestones import lists, reads, rules, service
 from workflows.milestones.forms import MilestoneRow
 from workflows.milestones.service import TYPE, refresh_copies
-from workflows.sources.rows import Item, Table
+from workflows.sources.rows import Item, NamingTable
 
 
 @dataclass(slots=True)
@@ -36,7 +36,7 @@ class MilestoneItem(Item[MilestoneRow]):
         return -self.line if self.milestone is None else self.milestone.id
 
 
-class MilestoneWriter(Table[MilestoneRow, MilestoneItem]):
+class MilestoneWriter(NamingTable[MilestoneRow, MilestoneItem]):
     """Writes rows, and knows the milestones that there are by source and by title."""
 
     form, item = MilestoneRow, MilestoneItem

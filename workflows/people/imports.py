@@ -12,7 +12,7 @@ from workflows.context import Context
 from workflows.errors import InvalidInput
 from workflows.people import erasure, identities, mirror
 from workflows.people.forms import PersonRow
-from workflows.sources.rows import I, Item, R, Table
+from workflows.sources.rows import I, Item, NamingTable, R
 from workflows.sources.tables import cleared
 from workflows.sources.text import storable
 
@@ -131,7 +131,7 @@ class People:
         self.by_id.pop(person_id, None)
 
 
-class NamesPeople(Table[R, I]):
+class NamesPeople(NamingTable[R, I]):
     """A table in which people are named by Slack id or e-mail address."""
 
     def __init__(self) -> None:

@@ -1,5 +1,6 @@
 """Importing projects: what they are called, who answers for them, where they talk, and whose cost is theirs."""
 
+from abc import abstractmethod
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
@@ -14,7 +15,7 @@ from workflows import outbox, resting
 from workflows.audit import service as audit
 from workflows.outbox import Subject
 from workflows.projects.forms import ProjectRow
-from workflows.sources.rows import Item, Table
+from workflows.sources.rows import Item, NamingTable
 from workflows.sources.tables import cleared
 from workflows.sources.text import storable
 
@@ -36,7 +37,7 @@ class ProjectItem(Item[ProjectRow]):
     """A channel that the bot is not in, as `#name` or id."""
 
 
-class ProjectTable(Table[ProjectRow, ProjectItem]):
+class ProjectTable(NamingTable[ProjectRow, ProjectItem]):
     """Adds and changes projects as a file says."""
 
     form, item = ProjectRow, ProjectItem
@@ -45,9 +46,9 @@ class ProjectTable(Table[ProjectRow, ProjectItem]):
         super().__init__()
         self.uninvited: dict[str, None] = {}
 
+    @abstractmethod
     def find_channel(self, word: str) -> tuple[str | None, bool]:
         """The Slack id of `#name` or `C…`, None when it is not known, and whether the bot is in it."""
-        raise NotImplementedError
 
     def load_records(self, rows: Sequence[ProjectRow]) -> None:
         """The projects that there are, and whose account is whose."""

@@ -1,5 +1,6 @@
 """The rows of a table on their way in: what is the same for every kind of import."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -92,7 +93,7 @@ class Item(Generic[R]):
 I = TypeVar("I", bound=Item[Any])  # noqa: E741
 
 
-class Table(Generic[R, I]):
+class Table(ABC, Generic[R, I]):
     """How one noun takes the rows of a table, in these steps:
 
     `load_records` reads what all rows need, `find_record` says which record each is about, `read_cells` what else
@@ -175,9 +176,39 @@ class Table(Generic[R, I]):
         except self.refusals as refusal:
             item.fault(refusal.field, refusal.sentence)
 
+    # --- what a noun says
+
+    def load_records(self, rows: Sequence[R]) -> None:
+        """Read what these rows need, in as many statements for many as for one."""
+
+    @abstractmethod
+    def find_record(self, item: I) -> Hashable:
+        """What the row is about, the same for two rows about one record; sets the item's `name`."""
+
+    def read_cells(self, item: I) -> None:
+        """Find out what everything in the row means."""
+
+    def check_together(self, items: Sequence[I]) -> None:
+        """Hold rows against each other. Called again with those that remain until none falls."""
+
+    @abstractmethod
+    def write_record(self, item: I) -> None:
+        """Make or change the record, and note what changed."""
+
+    def follow_up(self, items: Sequence[I]) -> None:
+        """What follows from rows that were written."""
+
+    def list_notes(self) -> Iterator[str]:
+        """What is to be said of the table as a whole, in its last transaction, once everything is written."""
+        yield from ()
+
+
+class NamingTable(Table[R, I]):
+    """A table in which people are named; who that is, the noun of people says."""
+
+    @abstractmethod
     def find_person(self, word: str) -> tuple[str, str] | str:
         """Whom a Slack id or e-mail address names: (opaque id, name), or a sentence that says why nobody."""
-        raise NotImplementedError
 
     def find_named(self, item: I, field_: str) -> tuple[str | None, str] | None:
         """Whom a cell names: (opaque id, name), (None, "") for a cell that empties the field. None where it says nothing,
@@ -190,32 +221,6 @@ class Table(Generic[R, I]):
             item.fault(field_, person)
             return None
         return person
-
-    # --- what a noun says
-
-    def load_records(self, rows: Sequence[R]) -> None:
-        """Read what these rows need, in as many statements for many as for one."""
-
-    def find_record(self, item: I) -> Hashable:
-        """What the row is about, the same for two rows about one record; sets the item's `name`."""
-        raise NotImplementedError
-
-    def read_cells(self, item: I) -> None:
-        """Find out what everything in the row means."""
-
-    def check_together(self, items: Sequence[I]) -> None:
-        """Hold rows against each other. Called again with those that remain until none falls."""
-
-    def write_record(self, item: I) -> None:
-        """Make or change the record, and note what changed."""
-        raise NotImplementedError
-
-    def follow_up(self, items: Sequence[I]) -> None:
-        """What follows from rows that were written."""
-
-    def list_notes(self) -> Iterator[str]:
-        """What is to be said of the table as a whole, in its last transaction, once everything is written."""
-        yield from ()
 
 
 def _good(items: "Iterator[I] | Sequence[I]") -> list[I]:
