@@ -55,7 +55,7 @@ OPERATOR = Actor(id="operator", kind=ActorKind.OPERATOR, name="the operator")
 # --- What an action may know of the world, handed on as one thing
 
 Place = tuple[str, str] | None
-"""Channel and ts of a message of ours that somebody clicked, or from which they opened a window; None for no message."""
+"""Where a message of ours stands that was acted on, as its channel and its time stamp; None for no message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,12 +78,12 @@ class Context:
     policy_id: int = 0
     """The stored version that `policy` is, to which what is opened or changed is bound."""
     card: Place = None
-    """The message that was clicked: its copy is redrawn before all others."""
+    """The message that was acted on: its copy is redrawn before all others."""
     fresh_since: datetime | None = None
     """Real time: whoever's standing the act rests on must have been read from Slack after it. None takes the mirror as
     it is, as jobs do."""
     asked: frozenset[str] = frozenset()
-    """About whom and which groups Slack was asked for this act: who is still unread then is not known to it."""
+    """People and groups whom the workspace was asked about for this act: who is still unread then is not known to it."""
 
     def as_system(self) -> "Context":
         """The same world, acted on by mlgov itself, for what follows by itself or falls due."""

@@ -432,8 +432,8 @@ def open_details(click: Click, request: Request) -> Reply:
 def show(command: Command) -> Reply:
     """What waits for me, with its buttons, and what I asked for."""
     with command.begin_read() as ctx:
-        text, shown = windows.build_answer(reads.list_waiting(ctx), reads.list_asked(ctx))
-    return Private(text, shown)
+        text, answer = windows.build_answer(reads.list_waiting(ctx), reads.list_asked(ctx))
+    return Private(text, answer)
 
 
 def _confirm(click: Click, request: Request) -> Reply:

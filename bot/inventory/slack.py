@@ -99,8 +99,7 @@ def pack(click: Click, ref: VersionRef) -> Reply:
         raise ref.refusal()
 
     def make() -> bytes:
-        made = click.read(packs.make_pack, version.id)
-        return documents.pack_html(made).encode()
+        return documents.pack_html(click.read(packs.make_pack, version.id)).encode()
 
     named = words.model_name(card.model, version)
     return Send(

@@ -139,7 +139,7 @@ def _maturity(ctx: Context, since: datetime, until: datetime) -> MaturityFigures
     row = people_queries.find_person(ctx.session, ctx.actor.id)
     if row is None:
         return None
-    result = maturity.find_visible_result(replace(ctx, org=row.org_key))
+    result = maturity.find_visible_result(ctx)
     if result is None or not since <= result.as_of < until:
         return None
     return MaturityFigures(

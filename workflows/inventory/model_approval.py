@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -18,7 +17,6 @@ from storage.enums import (
 )
 from storage.inventory import queries
 from storage.inventory.tables import Model, ModelPerson, ModelVersion
-from storage.people import lookups
 from storage.projects.tables import Project
 from workflows.approvable import (
     Known,
@@ -178,9 +176,7 @@ class ModelApproval:
         transitions.require_free(ctx, version, move)
         record = reads.load_model(ctx.session, model.id)
         items = permissions.load_items(ctx.session, version.id)
-        transitions.apply_step(
-            replace(ctx, org=_find_org_key(ctx.session, model)), model, version, move
-        )
+        transitions.apply_step(ctx, model, version, move)
         project = queries.find_project_by_id(ctx.session, model.project_id)
         if project is None:
             raise GovernanceError(
@@ -274,9 +270,7 @@ class ModelApproval:
         version.approval_id = approval_id
         version.approved_until = queries.find_valid_until(ctx.session, approval_id)
         version.approved_digest = version.digest or ""
-        transitions.apply_step(
-            replace(ctx, org=_find_org_key(ctx.session, model)), model, version, move
-        )
+        transitions.apply_step(ctx, model, version, move)
 
     def close(
         self,
@@ -294,9 +288,7 @@ class ModelApproval:
             ModelState(version.state), rules.REJECTED if was_rejected else rules.TAKEN_BACK
         )
         if move is not None:
-            transitions.apply_step(
-                replace(ctx, org=_find_org_key(ctx.session, model)), model, version, move
-            )
+            transitions.apply_step(ctx, model, version, move)
 
     def lapse(
         self,
@@ -316,24 +308,12 @@ class ModelApproval:
         suspend = rules.find_move(source, rules.SUSPEND)
         reason = f"A condition of request {approval_id} was not met in time."
         if suspend is not None:
-            transitions.apply_step(
-                replace(ctx, org=_find_org_key(ctx.session, model)),
-                model,
-                version,
-                suspend,
-                reason=reason,
-            )
+            transitions.apply_step(ctx, model, version, suspend, reason=reason)
         elif source is ModelState.APPROVED:
             back = rules.Move(
                 "lapse", "", source, ModelState.VALIDATION, frozenset({rules.Who.REQUEST})
             )
-            transitions.apply_step(
-                replace(ctx, org=_find_org_key(ctx.session, model)),
-                model,
-                version,
-                back,
-                reason=reason,
-            )
+            transitions.apply_step(ctx, model, version, back, reason=reason)
         else:
             # It stays where it is, and is approved no more: the ledger says that too.
             audit.record(
@@ -445,12 +425,6 @@ def _find_pair(session: Session, version_id: int) -> tuple[ModelVersion, Model]:
     if version is None or model is None:
         raise reads.out_of_sight()
     return version, model
-
-
-def _find_org_key(session: Session, model: Model) -> str:
-    """The organisation whose Slack is told, which is its owner's."""
-    owner = lookups.find_people(session, [model.owner_id] if model.owner_id else [])
-    return next((one.org_key for one in owner.values()), "")
 
 
 MODEL_APPROVAL = ModelApproval()

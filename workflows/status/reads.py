@@ -1,7 +1,6 @@
 """What a person may see, read in a number of statements that does not grow with the number of projects."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from storage.approvals import queries as waiting_queries
@@ -196,9 +195,7 @@ def _caution(ctx: Context, project: ProjectRecord) -> str | None:
     reader = people_queries.find_person(ctx.session, ctx.actor.id)
     if reader is None:
         return None
-    low = targets.find_caution_for(
-        replace(ctx, org=reader.org_key), project.category, status=project.status
-    )
+    low = targets.find_caution_for(ctx, project.category, status=project.status)
     return None if low is None else targets.describe_caution(low)
 
 
