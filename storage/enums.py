@@ -361,3 +361,37 @@ class EvidenceStatus(StrEnum):
     ACCEPTED = "accepted"
     REJECTED = "rejected"
     WAIVED = "waived"
+
+
+class CaseState(StrEnum):
+    """Where a business case stands."""
+
+    DRAFT = "draft"
+    WAITING = "waiting"
+    """Those who decide are asked."""
+    APPROVED = "approved"
+    REJECTED = "rejected"
+    DROPPED = "dropped"
+    """Nobody wants it any more."""
+
+
+class CaseSide(StrEnum):
+    """Which side of a business case an amount stands on."""
+
+    BENEFIT = "benefit"
+    COST = "cost"
+
+
+class Driver(StrEnum):
+    """Where a benefit comes from, or a cost goes."""
+
+    COST_SAVED = "cost_saved"
+    TIME_SAVED = "time_saved"
+    REVENUE = "revenue"
+    MARGIN = "margin"
+    RISK_AVOIDED = "risk_avoided"
+    PEOPLE = "people"
+    DATA = "data"
+    COMPUTE = "compute"
+    LICENCES = "licences"
+    RUNNING = "running"

@@ -7,6 +7,7 @@ from storage.approvals import tables as approvals
 from storage.audit import tables as audit
 from storage.base import Base
 from storage.budgets import tables as budgets
+from storage.cases import tables as cases
 from storage.delivery import tables as delivery
 from storage.digests import tables as digests
 from storage.evidence import tables as evidence
@@ -30,6 +31,7 @@ __all__ = [
     "approvals",
     "audit",
     "budgets",
+    "cases",
     "delivery",
     "digests",
     "disclosure",

@@ -295,6 +295,7 @@ _PLACES = {
     "release": "releases.service:RELEASE",
     "milestone": "milestones.reschedule:RESCHEDULE",
     "model_version": "inventory.model_approval:MODEL_APPROVAL",
+    "case": "cases.approval:CASE_APPROVAL",
 }
 """Where each subject type stands."""
 

@@ -9,6 +9,7 @@ from storage.approvals import queries
 from storage.approvals.queries import PersonRow, StandingRow
 from storage.delivery import claims, outbox
 from storage.people import lookups
+from storage.people.tables import Person
 from storage.projects import queries as sight_queries
 from workflows import handles
 from workflows.context import Actor, ActorKind, Context
@@ -178,7 +179,7 @@ def _list_slack_ids(rows: Sequence[StandingRow]) -> set[str]:
     return {id_ for id_ in ids if id_ is not None}
 
 
-def is_member(row: StandingRow | PersonRow) -> bool:
+def is_member(row: StandingRow | PersonRow | Person) -> bool:
     """Whether the mirror has this person as a full, active member of the organisation."""
     return not (
         row.is_bot

@@ -15,11 +15,12 @@ from workflows.approvals import submission as approval_submission
 from workflows.approvals.forms import Edit, SubmitRequest
 from workflows.approvals.records import Card
 from workflows.budgets import service
-from workflows.budgets.forms import IncreaseBudget, parse_amount
+from workflows.budgets.forms import IncreaseBudget
 from workflows.budgets.increase import BUDGET_INCREASE, TYPE, AmountDoubted
 from workflows.context import Context
 from workflows.errors import NotAllowed
 from workflows.projects import reads as projects
+from workflows.sources.tables import parse_amount
 
 SHOWN = 8
 

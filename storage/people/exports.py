@@ -20,6 +20,7 @@ from storage.approvals.tables import (
 from storage.audit.tables import AuditEntry, PrivateText
 from storage.base import Base
 from storage.budgets.tables import Budget, BudgetAlert
+from storage.cases.tables import BusinessCase, CaseRevision
 from storage.delivery.tables import Lane, Message, Outbox
 from storage.digests.tables import Digest, DigestRelease, DigestSubscription
 from storage.evidence.tables import Evidence, SharedFile
@@ -109,6 +110,14 @@ STATEMENTS: Mapping[str, Statement] = {
         BudgetAlert.budget_id,
         BudgetAlert.threshold,
         BudgetAlert.acknowledged_at,
+    ),
+    "cases": _rows(BusinessCase),
+    "case_revisions": _rows(
+        CaseRevision,
+        CaseRevision.case_id,
+        CaseRevision.number,
+        CaseRevision.made_at,
+        CaseRevision.agreed_at,
     ),
     "requests": _rows(Approval),
     "approval_reminders": _rows(ApprovalReminder),

@@ -15,8 +15,9 @@ from bot.budgets.api import CostRow
 from tests.budgets.asking import ask
 from tests.budgets.conftest import NOW, Money, days
 from workflows.budgets import increase
-from workflows.budgets.forms import BudgetRow, IncreaseBudget, parse_amount
+from workflows.budgets.forms import BudgetRow, IncreaseBudget
 from workflows.budgets.increase import AmountDoubted
+from workflows.sources.tables import parse_amount
 
 
 @pytest.mark.parametrize(

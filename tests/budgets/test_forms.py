@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from workflows.budgets.forms import BudgetRow, IncreaseBudget, parse_amount
+from workflows.budgets.forms import BudgetRow, IncreaseBudget
+from workflows.sources.tables import parse_amount
 
 
 @pytest.mark.parametrize(

@@ -2,47 +2,15 @@
 
 import re
 from datetime import date
-from decimal import Decimal
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from storage.enums import CostBasis, Period
 from workflows.inputs import Input
-from workflows.sources.tables import plausible_day
+from workflows.sources.tables import Amount, plausible_day
 
-MOST = Decimal(10) ** 15
 _CURRENCY = re.compile(r"^[A-Z]{3}$")
-_AMBIGUOUS = re.compile(r"^[1-9]\d{0,2}\.\d{3}$")
-"""`40.000`: forty thousand to some readers, forty to others."""
-_PLAIN = re.compile(r"^-?[0-9]+(\.[0-9]+)?$")
-"""Digits alone: `1e9` is a slip of a key, and a number written in other digits is read by nobody."""
-_GROUPED = re.compile(r"^\d{1,3}(?:[,  ']\d{3})+(?:\.\d+)?$")
-
-
-def parse_amount(value: object) -> object:
-    """`40,000.50`, `40 000` or `40000` as Decimal. Raises ValueError for anything that could mean two amounts."""
-    text = "" if value is None else str(value).strip()
-    if isinstance(value, str) and _AMBIGUOUS.match(text):
-        raise ValueError(
-            f"{text} could be an amount in thousands or one with three decimals; write it like 40000 or 40,000.50"
-        )
-    if _GROUPED.match(text):
-        text = re.sub(r"[,  ']", "", text)
-    if isinstance(value, float | Decimal):
-        text = f"{Decimal(text):f}"  # a number's own notation is nobody's slip
-    if not _PLAIN.match(text):
-        raise ValueError(f"{text[:40]!r} isn't an amount; write it like 40000 or 40,000.50")
-    found = Decimal(text)
-    if not found.is_finite() or found <= 0 or found > MOST:
-        raise ValueError("an amount is more than 0 and at most 1,000,000,000,000,000")
-    exponent = found.as_tuple().exponent
-    if isinstance(exponent, int) and exponent < -6:
-        raise ValueError("an amount has at most six decimals")
-    return found
-
-
-Amount = Annotated[Decimal, BeforeValidator(parse_amount)]
 
 
 class BudgetRow(BaseModel):

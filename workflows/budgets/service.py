@@ -10,6 +10,8 @@ from storage.approvals import queries as approvals
 from storage.budgets import costs, queries
 from storage.budgets.tables import Budget, BudgetRevision
 from storage.enums import ApprovalState, CostBasis, Period
+from storage.money import money_text
+from storage.projects.tables import Project
 from workflows import outbox, permissions
 from workflows.audit import service as audit
 from workflows.budgets import rules
@@ -355,3 +357,67 @@ def find_project_place(session: Session, project_id: int) -> tuple[str, str | No
     """A project's name, and the Slack id of its channel."""
     project = queries.load_project(session, project_id)
     return project.name, project.channel
+
+
+# --- The first budget of a project
+
+
+def agree_first(
+    ctx: Context,
+    project: Project,
+    *,
+    amount: Decimal,
+    currency: str,
+    starts: date,
+    ends: date,
+    approval_id: int,
+) -> int | None:
+    """Give a project the budget that comes with the approval of its case, from `starts` through `ends`; its id.
+
+    None where the project has a budget in that time already: that one was agreed with more knowledge, and cost must not
+    count against two.
+    """
+    for budget in queries.list_budgets(ctx.session, [project.id]):
+        if budget.starts <= ends and (budget.ends is None or budget.ends >= starts):
+            return None
+    budget = Budget(
+        project_id=project.id,
+        period=Period.FIXED.value,
+        starts=starts,
+        ends=ends,
+        currency=currency,
+        basis=ctx.policy.costs.basis.value,
+        owner_id=project.owner_id,
+        thresholds=list(ctx.policy.budgets.thresholds),
+        revision=1,
+        created_at=ctx.now,
+    )
+    ctx.session.add(budget)
+    ctx.session.flush()
+    ctx.session.add(
+        BudgetRevision(
+            budget_id=budget.id,
+            revision=1,
+            amount=amount,
+            valid_from=starts,
+            valid_until=None,
+            approval_id=approval_id,
+            created_at=ctx.now,
+        )
+    )
+    ctx.session.flush()
+    audit.record(
+        ctx,
+        "budget.created",
+        ("budget", budget.id),
+        amount=money_text(amount),
+        project=budget.project_id,
+        period=budget.period,
+        starts=starts.isoformat(),
+        currency=currency,
+        basis=budget.basis,
+        owner=budget.owner_id,
+        thresholds=budget.thresholds,
+        approval=approval_id,
+    )
+    return budget.id

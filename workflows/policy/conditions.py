@@ -66,6 +66,18 @@ FACTS: Mapping[str, Mapping[str, FactType]] = MappingProxyType(
             "findings.high": "int",
             **_PROJECT,
         },
+        "case": {
+            "case.costs": "double",
+            "case.benefits": "double",
+            "case.npv": "double",
+            "case.multiple": "double",
+            "case.months": "int",
+            "case.currency": "string",
+            "case.tier": "int",
+            "case.is_first": "bool",
+            "case.cost_change": "double",
+            **_PROJECT,
+        },
     }
 )
 
@@ -73,6 +85,7 @@ SUBJECT_OF = {
     "budget_increase": "budget",
     "milestone_reschedule": "milestone",
     "model_approval": "model_version",
+    "business_case": "case",
 }
 """Gates whose name says what is decided there; every other gate is for a release unless it says `for`."""
 

@@ -153,7 +153,7 @@ class BreakGlass(Section):
 class Gate(Rules):
     """How a kind of request is decided: stages in order, and the time there is."""
 
-    for_: Literal["budget", "milestone", "release", "model_version"] | None = Field(
+    for_: Literal["budget", "milestone", "release", "model_version", "case"] | None = Field(
         default=None, alias="for"
     )
     """What is decided here; left out, the gate's name says it, and every other gate is for a release."""

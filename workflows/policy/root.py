@@ -9,6 +9,7 @@ from workflows.errors import GovernanceError
 from workflows.policy.gates import Fault, Gate
 from workflows.policy.sections import (
     Budgets,
+    Cases,
     Channels,
     Costs,
     Digests,
@@ -41,6 +42,7 @@ class Policy(Section):
     gates: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,59}$")], Gate] = Field(default={})
     costs: Costs = Costs()
     budgets: Budgets = Budgets()
+    cases: Cases = Cases()
     milestones: Milestones = Milestones()
     digests: Digests = Digests()
     maturity: Maturity = Maturity()

@@ -449,6 +449,32 @@ class RegistryRules(Section):
     """More aliases than this, moved at one time to what nobody approved, are one alarm, and stop all writing."""
 
 
+# --- What business cases are worth, and when a new estimate is decided anew
+
+
+class Material(Section):
+    """From which change on a new estimate of an approved case has to be approved."""
+
+    cost_percent: int = Field(default=10, ge=1, le=1000)
+    """Costs that are this much higher, or more."""
+    benefit_percent: int = Field(default=20, ge=1, le=100)
+    """Benefits that are this much lower, or more."""
+    months: int = Field(default=3, ge=1, le=120)
+    """An end that is this much later, or more."""
+
+
+class Cases(Section):
+    """How business cases are estimated and compared."""
+
+    discount_rate: Decimal = Field(default=Decimal("0.08"), ge=0, le=1)
+    """A year; 0.08 is 8 %. Amounts of later months count for less by it."""
+    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] = "EUR"
+    """In which new cases start."""
+    months: int = Field(default=36, ge=1, le=120)
+    """Over how many months new cases start."""
+    material: Material = Material()
+
+
 # --- How long what mlgov signs holds
 
 

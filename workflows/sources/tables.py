@@ -7,10 +7,11 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
+from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, TypeVar
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, BeforeValidator
 
 from workflows.errors import GovernanceError
 from workflows.sources.text import folded_email
@@ -180,6 +181,47 @@ def chosen(value: str, words: Mapping[str, E]) -> E:
 
 def _folded(value: str) -> str:
     return " ".join(re.split(r"[\s_-]+", value.strip().casefold()))
+
+
+# --- Amounts as people write them
+
+MOST = Decimal(10) ** 15
+_AMBIGUOUS = re.compile(r"^[1-9]\d{0,2}\.\d{3}$")
+"""`40.000`: forty thousand to some readers, forty to others."""
+_PLAIN = re.compile(r"^-?[0-9]+(\.[0-9]+)?$")
+"""Digits alone: `1e9` is a slip of a key, and a number written in other digits is read by nobody."""
+_GROUPED = re.compile(r"^\d{1,3}(?:[,  ']\d{3})+(?:\.\d+)?$")
+
+
+def parse_amount(value: object) -> object:
+    """`40,000.50`, `40 000` or `40000` as Decimal. Raises ValueError for anything that could mean two amounts, and for 0."""
+    amount = read_number(value)
+    if not 0 < amount <= MOST:
+        raise ValueError("an amount is more than 0 and at most 1,000,000,000,000,000")
+    return amount
+
+
+def read_number(value: object) -> Decimal:
+    """The same, of any size and sign. Raises ValueError for anything that could mean two numbers."""
+    text = "" if value is None else str(value).strip()
+    if isinstance(value, str) and _AMBIGUOUS.match(text):
+        raise ValueError(
+            f"{text} could be an amount in thousands or one with three decimals; write it like 40000 or 40,000.50"
+        )
+    if _GROUPED.match(text):
+        text = re.sub(r"[,  ']", "", text)
+    if isinstance(value, float | Decimal):
+        text = f"{Decimal(text):f}"  # a number's own notation is nobody's slip
+    if not _PLAIN.match(text):
+        raise ValueError(f"{text[:40]!r} isn't an amount; write it like 40000 or 40,000.50")
+    number = Decimal(text)
+    exponent = number.as_tuple().exponent
+    if isinstance(exponent, int) and exponent < -6:
+        raise ValueError("an amount has at most six decimals")
+    return number
+
+
+Amount = Annotated[Decimal, BeforeValidator(parse_amount)]
 
 
 # --- Reading CSV

@@ -1,0 +1,64 @@
+"""Business cases: what people write, and each estimate that was asked about or agreed."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ForeignKey, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from storage.base import Base
+
+
+class BusinessCase(Base):
+    """A business case as people write it, step by step. What was asked about and agreed stands in its revisions."""
+
+    __tablename__ = "business_case"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    project_id: Mapped[int | None] = mapped_column(ForeignKey("project.id"), unique=True)
+    """Its project, which is made when it is first asked about, unless it goes on already."""
+    title: Mapped[str]
+    owner_id: Mapped[str | None] = mapped_column(ForeignKey("person.id"), index=True)
+    sponsor_id: Mapped[str | None] = mapped_column(ForeignKey("person.id"), index=True)
+    business_unit: Mapped[str | None]
+    category: Mapped[str | None]
+    content: Mapped[dict[str, Any]]
+    """Everything else that was entered, by step (`workflows.cases.records.Content`)."""
+    state: Mapped[str]
+    step: Mapped[int]
+    """The furthest step that was kept; 0 where only the title is known."""
+    agreed: Mapped[int | None]
+    """The number of the revision that holds; None before the first was approved."""
+    waiver_id: Mapped[int | None] = mapped_column(ForeignKey("private_text.id"), index=True)
+    """Why innovation is proposed although maturity is low."""
+    promise: Mapped[str | None] = mapped_column(unique=True)
+    """`channel:ts` of the message with the idea."""
+    request_key: Mapped[str | None] = mapped_column(unique=True)
+    """Names the submission that began it, so that sending it twice begins one."""
+    revision: Mapped[int] = mapped_column(default=1)
+    """Counts every change of what is written here."""
+    created_by: Mapped[str | None] = mapped_column(ForeignKey("person.id"), index=True)
+    created_at: Mapped[datetime]
+    changed_by: Mapped[str | None] = mapped_column(ForeignKey("person.id"), index=True)
+    changed_at: Mapped[datetime]
+
+
+class CaseRevision(Base):
+    """An estimate that somebody stood for: asked about, or recorded because the change was small. It never changes."""
+
+    __tablename__ = "case_revision"
+    __table_args__ = (UniqueConstraint("case_id", "number"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    case_id: Mapped[int] = mapped_column(ForeignKey("business_case.id"))
+    number: Mapped[int]
+    """1, 2, … in each case."""
+    content: Mapped[dict[str, Any]]
+    """As `BusinessCase.content` was, with category and unit."""
+    flows: Mapped[dict[str, Any]]
+    """Benefits and costs by month, low, likely and high, as runs (`workflows.cases.amounts.Range`)."""
+    approval_id: Mapped[int | None] = mapped_column(ForeignKey("approval.id"), index=True)
+    """The request that decided it; None until there is one, and for a change that nobody had to approve."""
+    made_by: Mapped[str | None] = mapped_column(ForeignKey("person.id"), index=True)
+    made_at: Mapped[datetime]
+    agreed_at: Mapped[datetime | None]

@@ -1,0 +1,91 @@
+"""Business cases and their revisions."""
+
+import sqlalchemy as sa
+from alembic import op
+
+from storage.base import UTCDateTime
+
+revision = "0018"
+down_revision = "0017"
+branch_labels = None
+depends_on = None
+
+oldest_revision = "0018"
+"""Code of 0017 would meet requests about cases, and could neither show nor decide them."""
+
+
+def upgrade() -> None:
+    op.create_table(
+        "business_case",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("project_id", sa.Integer(), nullable=True),
+        sa.Column("title", sa.String(), nullable=False),
+        sa.Column("owner_id", sa.String(), nullable=True),
+        sa.Column("sponsor_id", sa.String(), nullable=True),
+        sa.Column("business_unit", sa.String(), nullable=True),
+        sa.Column("category", sa.String(), nullable=True),
+        sa.Column("content", sa.JSON(), nullable=False),
+        sa.Column("state", sa.String(), nullable=False),
+        sa.Column("step", sa.Integer(), nullable=False),
+        sa.Column("agreed", sa.Integer(), nullable=True),
+        sa.Column("waiver_id", sa.Integer(), nullable=True),
+        sa.Column("promise", sa.String(), nullable=True),
+        sa.Column("request_key", sa.String(), nullable=True),
+        sa.Column("revision", sa.Integer(), nullable=False),
+        sa.Column("created_by", sa.String(), nullable=True),
+        sa.Column("created_at", UTCDateTime(), nullable=False),
+        sa.Column("changed_by", sa.String(), nullable=True),
+        sa.Column("changed_at", UTCDateTime(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["project_id"], ["project.id"], name=op.f("fk_business_case_project_id")
+        ),
+        sa.ForeignKeyConstraint(
+            ["owner_id"], ["person.id"], name=op.f("fk_business_case_owner_id")
+        ),
+        sa.ForeignKeyConstraint(
+            ["sponsor_id"], ["person.id"], name=op.f("fk_business_case_sponsor_id")
+        ),
+        sa.ForeignKeyConstraint(
+            ["waiver_id"], ["private_text.id"], name=op.f("fk_business_case_waiver_id")
+        ),
+        sa.ForeignKeyConstraint(
+            ["created_by"], ["person.id"], name=op.f("fk_business_case_created_by")
+        ),
+        sa.ForeignKeyConstraint(
+            ["changed_by"], ["person.id"], name=op.f("fk_business_case_changed_by")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_business_case")),
+        sa.UniqueConstraint("project_id", name=op.f("uq_business_case_project_id")),
+        sa.UniqueConstraint("promise", name=op.f("uq_business_case_promise")),
+        sa.UniqueConstraint("request_key", name=op.f("uq_business_case_request_key")),
+    )
+    for column in ("owner_id", "sponsor_id", "waiver_id", "created_by", "changed_by"):
+        op.create_index(op.f(f"ix_business_case_{column}"), "business_case", [column], unique=False)
+    op.create_table(
+        "case_revision",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("case_id", sa.Integer(), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("content", sa.JSON(), nullable=False),
+        sa.Column("flows", sa.JSON(), nullable=False),
+        sa.Column("approval_id", sa.Integer(), nullable=True),
+        sa.Column("made_by", sa.String(), nullable=True),
+        sa.Column("made_at", UTCDateTime(), nullable=False),
+        sa.Column("agreed_at", UTCDateTime(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["case_id"], ["business_case.id"], name=op.f("fk_case_revision_case_id")
+        ),
+        sa.ForeignKeyConstraint(
+            ["approval_id"], ["approval.id"], name=op.f("fk_case_revision_approval_id")
+        ),
+        sa.ForeignKeyConstraint(["made_by"], ["person.id"], name=op.f("fk_case_revision_made_by")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_case_revision")),
+        sa.UniqueConstraint("case_id", "number", name=op.f("uq_case_revision_case_id_number")),
+    )
+    for column in ("approval_id", "made_by"):
+        op.create_index(op.f(f"ix_case_revision_{column}"), "case_revision", [column], unique=False)
+
+
+def downgrade() -> None:
+    op.drop_table("case_revision")
+    op.drop_table("business_case")
