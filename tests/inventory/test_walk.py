@@ -1,5 +1,7 @@
 """A random walk over the life of a version: whatever people try, in whatever order, what is in use was earned."""
 
+import itertools
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -36,7 +38,8 @@ who = st.sampled_from(PEOPLE)
 class Life(RuleBasedStateMachine):
     """People do what they like with one version; refusals are fine, wrong states are not."""
 
-    database: Database
+    build: ClassVar[Callable[[], Yard]]
+    """Makes a house of its own for each walk: what one leaves behind would make the next one slower, and another."""
     reached: ClassVar[set[ModelState]] = set()
 
     def __init__(self) -> None:
@@ -48,7 +51,7 @@ class Life(RuleBasedStateMachine):
         tier=st.sampled_from((1, 2, 3)), made_by=st.sampled_from(((DEV,), (DEV, VAL), (VAL,)))
     )
     def begin(self, tier: int, made_by: tuple[str, ...]) -> None:
-        self.yard = fresh(self.database)
+        self.yard = type(self).build()
         self.model = self.yard.model(f"m{next(self.yard.keys)}", tier=tier)
         self.version = self.yard.version(self.model, developers=made_by)
         self.seen = 0
@@ -199,35 +202,29 @@ class Life(RuleBasedStateMachine):
         if hasattr(self, "version"):
             with self.yard.db.read() as session:
                 assert ledger.verify(session) is None
-
-
-def fresh(database: Database) -> Yard:
-    """The same people every time; each walk has a model of its own."""
-    known = getattr(database, "_yard", None)
-    if known is None:
-        known = settled(database)
-        database._yard = known  # type: ignore[attr-defined]
-    return known
+        if hasattr(self, "yard"):
+            self.yard.db.close()
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(400)
 def test_whatever_people_try_what_is_in_use_was_earned(
     sqlite_template: Path, tmp_path: Path
 ) -> None:
-    place = tmp_path / "walk.db"
-    place.write_bytes(sqlite_template.read_bytes())
-    database = Database(f"sqlite:///{place}")
-    machine = type("Walk", (Life,), {"database": database})
-    try:
-        run_state_machine_as_test(
-            machine,
-            settings=settings(
-                max_examples=10,
-                stateful_step_count=30,
-                deadline=None,
-                suppress_health_check=list(HealthCheck),
-            ),
-        )
-    finally:
-        database.close()
+    numbers = itertools.count()
+
+    def build() -> Yard:
+        place = tmp_path / f"{next(numbers)}.db"
+        place.write_bytes(sqlite_template.read_bytes())
+        return settled(Database(f"sqlite:///{place}"))
+
+    run_state_machine_as_test(
+        type("Walk", (Life,), {"build": staticmethod(build)}),
+        settings=settings(
+            max_examples=10,
+            stateful_step_count=30,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
     assert S.IN_USE in Life.reached, "the walk gets there at all"
