@@ -23,6 +23,7 @@ from bot.budgets import api as budget_api
 from bot.budgets import messages as budget_renderers
 from bot.budgets import slack as budget_listeners
 from bot.budgets.api import Costs
+from bot.cases import slack as case_listeners
 from bot.delivery import sender
 from bot.delivery.loop import Delivery
 from bot.delivery.sender import Anchor
@@ -96,6 +97,7 @@ NOUNS: tuple[Noun, ...] = (
     budget_listeners,
     approval_listeners,
     milestone_listeners,
+    case_listeners,
     inventory_listeners,
     registry_listeners,
     Digests(approval_views.digest_row),

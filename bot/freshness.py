@@ -186,6 +186,8 @@ CLICKS = _table({
         """,
     Rests.STANDING: """
         budget.again budget.change budgets.acknowledge budgets.break_down budgets.increase
+        case.again
+        cases.add_line cases.back cases.drop cases.line cases.new cases.open cases.show
         digests.open digests.send digests.skip
         front.all front.list_back front.list_on front.page_back front.page_on front.project front.projects front.waiting
         maturity.close maturity.details maturity.early maturity.plan maturity.single maturity.start maturity.targets
@@ -193,6 +195,7 @@ CLICKS = _table({
         milestones.reschedule milestones.start
         models.evidence_type models.file models.more models.open models.pick_version models.register models.send_card
         models.send_pack models.settle models.shared models.step models.step_look
+        portfolio.page_back portfolio.page_on portfolio.put portfolio.put_back portfolio.why
         registry.accept
         """,
     Rests.REQUEST: """
@@ -208,12 +211,14 @@ SUBMISSIONS = _table({
     Rests.STANDING: """
         approvals.away_planned
         budgets.ask budgets.change
+        cases.ask cases.keep_line cases.next
         maturity.keep_plan maturity.keep_targets
         milestones.submit_add milestones.submit_change milestones.submit_done milestones.submit_drop
         milestones.submit_hand milestones.submit_move milestones.submit_risk milestones.submit_snooze
         models.submit_assess models.submit_classify models.submit_describe models.submit_evidence models.submit_finding
         models.submit_look models.submit_register models.submit_review models.submit_settle models.submit_step
         models.submit_version models.submit_waive
+        portfolio.submit_put
         tokens.make
         """,
     Rests.REQUEST: """
@@ -231,10 +236,10 @@ SEARCHES = _table(
 WORDS = {"": Rests.STANDING} | _table(
     {
         Rests.OWN: "away help token",
-        Rests.STANDING: "approvals budget digest maturity milestones model models rollout status",
+        Rests.STANDING: "approvals budget digest maturity milestones model models portfolio propose rollout status",
     }
 )
-SHORTCUTS = _table({Rests.STANDING: "milestones.promise models.from_message"})
+SHORTCUTS = _table({Rests.STANDING: "cases.from_message milestones.promise models.from_message"})
 REPLIES = _table({Rests.REQUEST: "approval.note"})
 FILES = _table({Rests.STANDING: "shared"})
 HOME = _table({Rests.STANDING: "opened"})

@@ -694,3 +694,107 @@ def _month_ticks(first: date, last: date) -> list[tuple[date, str]]:
         (day, f"{day:%b}" + (f" {day.year}" if day.month <= every else ""))
         for day in months[::every]
     ]
+
+
+# --- Value against cost, each project by its risk tier
+
+
+@dataclass(frozen=True, slots=True)
+class Bubble:
+    """One project: what it costs (across) and what it is worth to expect of it (up), both 0 or more, in one currency."""
+
+    label: str
+    across: Decimal
+    up: Decimal
+    tier: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Bubbles:
+    """Projects by value and cost, the best first; the first few are named."""
+
+    bubbles: tuple[Bubble, ...]
+    currency: str
+
+    @property
+    def facts(self) -> object:
+        """Everything that it shows."""
+        return [
+            "bubbles",
+            1,
+            self.currency,
+            [[each.label, str(each.across), str(each.up), each.tier] for each in self.bubbles],
+        ]
+
+    def png(self) -> bytes:
+        """Drawn for a phone's width: above the line a project brings more than it costs."""
+        drawn, axes = figure(WIDTH, 4.6)
+        axes.grid(axis="both", color=RULE, linewidth=0.8)
+        points = [(float(each.across), float(each.up)) for each in self.bubbles]
+        most = max(max(across, up) for across, up in points) or 1.0
+        self._scale(axes, points, most)
+        axes.plot([0, most * 2], [0, most * 2], color=RULE, linewidth=1.4, zorder=1)
+        for each, (across, up) in zip(self.bubbles, points, strict=True):
+            mark, colour = TIER_MARKS[each.tier]
+            axes.plot(across, up, mark, markersize=10, color=colour, zorder=3, alpha=0.9)
+        for each, (across, up) in list(zip(self.bubbles, points, strict=True))[:NAMED]:
+            # A name on the right half is written to the left of its mark, so that it stays inside.
+            is_right = (
+                axes.transAxes.inverted().transform(axes.transData.transform((across, up)))[0]
+                > 0.55
+            )
+            axes.annotate(
+                each.label,
+                (across, up),
+                xytext=(-10 if is_right else 10, 6),
+                textcoords="offset points",
+                ha="right" if is_right else "left",
+                fontsize=SMALL,
+                color=INK,
+                fontfamily=FONT,
+                zorder=4,
+            )
+        axes.xaxis.set_major_formatter(lambda value, _: short(value))
+        axes.yaxis.set_major_formatter(lambda value, _: short(value))
+        axes.set_xlabel(f"Costs, {self.currency}", fontsize=SMALL, color=SOFT, fontfamily=FONT)
+        axes.set_title(
+            "Benefits · " + "   ".join(f"{sign} {name}" for sign, name in self._key()),
+            loc="left",
+            fontsize=SMALL,
+            color=SOFT,
+            fontfamily=FONT,
+        )
+        return png(drawn)
+
+    @staticmethod
+    def _scale(axes: "Axes", points: Sequence[tuple[float, float]], most: float) -> None:
+        """Linear, unless the projects differ so much that the small ones would lie on each other."""
+        least = min((value for point in points for value in point if value > 0), default=most)
+        if most > 50 * least and all(value > 0 for point in points for value in point):
+            axes.set_xscale("log")
+            axes.set_yscale("log")
+            axes.set_xlim(least / 2, most * 2)
+            axes.set_ylim(least / 2, most * 2)
+            return
+        axes.set_xlim(0, max(across for across, _ in points) * 1.15 or 1.0)
+        axes.set_ylim(0, max(up for _, up in points) * 1.15 or 1.0)
+
+    def _key(self) -> list[tuple[str, str]]:
+        tiers = {each.tier for each in self.bubbles}
+        return [(sign, name) for tier, (sign, name) in TIER_WORDS.items() if tier in tiers]
+
+
+NAMED = 8
+"""Projects that are named in the picture; the alt text has more."""
+TIER_MARKS: Mapping[int | None, tuple[str, str]] = {
+    1: ("^", RED),
+    2: ("s", ORANGE),
+    3: ("o", BLUE),
+    None: ("D", SOFT),
+}
+TIER_WORDS: Mapping[int | None, tuple[str, str]] = {
+    1: ("▲", "tier 1"),
+    2: ("■", "tier 2"),
+    3: ("●", "tier 3"),
+    None: ("◆", "no tier yet"),
+}

@@ -655,6 +655,77 @@ class AddWindow(Carried):
         return cls(project and str(project), str(promise or ""), str(seal or ""))
 
 
+# --- business cases
+
+
+class _OfCases(Carried):
+    WAY_ON = "Use `/mlgov propose` instead."
+
+
+class CaseRef(_OfCases):
+    """A business case."""
+
+    case_id: Number
+
+
+class CaseStep(CaseRef):
+    """A step of it, counted from 1."""
+
+    step: Number
+
+
+class CaseOnRecord(CaseRef):
+    """A case, as it was shown."""
+
+    revision: Number
+
+
+class CaseWindow(CaseOnRecord):
+    """A step's window, as it was shown; case 0 where it is to be begun, with the sealed message (`channel:ts`) that
+    holds the idea."""
+
+    step: Number
+    promise: Annotated[
+        str,
+        Written(lambda parts: parts[0].replace("|", ":"), lambda place: [place.replace(":", "|")]),
+    ] = ""
+    seal: Rest = ""
+
+
+class CaseLineRef(CaseOnRecord):
+    """A benefit or cost of a case, as it was shown."""
+
+    line_id: Number
+
+
+class CaseLineChoice(_OfCases):
+    """An entry of a line's menu."""
+
+    verb: Word
+    on: CaseLineRef
+
+
+class CaseDriver(CaseOnRecord):
+    """What kind of benefit or cost is to be added to a case."""
+
+    driver: Rest
+
+
+class CaseLineWindow(CaseOnRecord):
+    """The window of a benefit or cost; line 0 where it is a new one."""
+
+    line_id: Number
+    driver: Word
+
+
+class PlaceWindow(Carried):
+    """The project whose place in the portfolio is chosen."""
+
+    WAY_ON = "Use `/mlgov portfolio` instead."
+
+    key: Rest
+
+
 # --- the registry and tokens
 
 

@@ -128,8 +128,8 @@ def renderer(deps: Deps) -> Callable[[Session, str], View | None]:
 # `/mlgov` alone, `status`, `help`, `rollout`, and the buttons that lead on from there.
 
 GROUPS = (
-    ("Look", ("", "status", "budget", "milestones", "models", "model", "maturity")),
-    ("Decide and ask", ("approvals", "checkin", "digest")),
+    ("Look", ("", "status", "portfolio", "budget", "milestones", "models", "model", "maturity")),
+    ("Decide and ask", ("approvals", "propose", "checkin", "digest")),
     ("More", ("rollout", "token", "help")),
 )
 """Words by what they are for, in the order in which help lists them; other words stand under the first group."""

@@ -2,15 +2,15 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, func, or_, select
+from sqlalchemy import ColumnElement, and_, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from storage.approvals.tables import Approval
 from storage.audit.tables import PrivateText
-from storage.cases.tables import BusinessCase, CaseRevision
+from storage.cases.tables import BusinessCase, CaseRevision, RankOverride
 from storage.enums import ApprovalState, CaseState
 from storage.inventory.tables import Model
 from storage.people.lookups import in_parts
@@ -274,3 +274,45 @@ def find_tiers(session: Session, project_ids: Collection[int] | None) -> dict[in
         else in_parts(session, statement, Model.project_id, project_ids)
     )
     return {project_id: tier for project_id, tier in rows if project_id and tier}
+
+
+# --- Places that somebody chose
+
+
+@dataclass(frozen=True, slots=True)
+class OverrideRow:
+    """A place that holds on some day, with its reason (empty where its author was erased)."""
+
+    project_id: int
+    place: int
+    until: date
+    reason: str
+    made_by: str | None
+
+
+def list_overrides(session: Session, on: date) -> list[OverrideRow]:
+    """The places that hold on a day, the newest of each project last."""
+    statement = (
+        select(
+            RankOverride.project_id,
+            RankOverride.place,
+            RankOverride.until,
+            func.coalesce(PrivateText.text, ""),
+            RankOverride.made_by,
+        )
+        .outerjoin(PrivateText, PrivateText.id == RankOverride.reason_id)
+        .where(RankOverride.ended_at.is_(None), RankOverride.until >= on)
+        .order_by(RankOverride.id)
+    )
+    return [OverrideRow(*row) for row in session.execute(statement)]
+
+
+def end_overrides(session: Session, project_id: int, at: datetime) -> int:
+    """End the places that hold for a project; how many there were."""
+    rows = session.execute(
+        update(RankOverride)
+        .where(RankOverride.project_id == project_id, RankOverride.ended_at.is_(None))
+        .values(ended_at=at)
+        .returning(RankOverride.id)
+    ).all()
+    return len(rows)

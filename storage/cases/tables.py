@@ -1,6 +1,6 @@
 """Business cases: what people write, and each estimate that was asked about or agreed."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import ForeignKey, UniqueConstraint
@@ -62,3 +62,20 @@ class CaseRevision(Base):
     made_by: Mapped[str | None] = mapped_column(ForeignKey("person.id"), index=True)
     made_at: Mapped[datetime]
     agreed_at: Mapped[datetime | None]
+
+
+class RankOverride(Base):
+    """Somebody put a project at a place of the portfolio that its worth doesn't give it."""
+
+    __tablename__ = "rank_override"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    project_id: Mapped[int] = mapped_column(ForeignKey("project.id"), index=True)
+    place: Mapped[int]
+    until: Mapped[date]
+    """The last day on which it counts."""
+    reason_id: Mapped[int | None] = mapped_column(ForeignKey("private_text.id"), index=True)
+    made_by: Mapped[str | None] = mapped_column(ForeignKey("person.id"), index=True)
+    made_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None]
+    """When it was taken back or replaced, before its day."""

@@ -20,7 +20,7 @@ from storage.approvals.tables import (
 from storage.audit.tables import AuditEntry, PrivateText
 from storage.base import Base
 from storage.budgets.tables import Budget, BudgetAlert
-from storage.cases.tables import BusinessCase, CaseRevision
+from storage.cases.tables import BusinessCase, CaseRevision, RankOverride
 from storage.delivery.tables import Lane, Message, Outbox
 from storage.digests.tables import Digest, DigestRelease, DigestSubscription
 from storage.evidence.tables import Evidence, SharedFile
@@ -119,6 +119,7 @@ STATEMENTS: Mapping[str, Statement] = {
         CaseRevision.made_at,
         CaseRevision.agreed_at,
     ),
+    "places_chosen": _rows(RankOverride),
     "requests": _rows(Approval),
     "approval_reminders": _rows(ApprovalReminder),
     "decisions": _rows(Decision, where=Decision.person_id == _ME),

@@ -20,7 +20,6 @@ from tests.contexts import make_context
 from workflows.approvals import submission
 from workflows.approvals.forms import SubmitRequest
 from workflows.cases import reads, service
-from workflows.cases.approval import TYPE
 from workflows.cases.forms import (
     AskCase,
     CaseLine,
@@ -33,6 +32,7 @@ from workflows.cases.forms import (
     RemoveLine,
     Step,
 )
+from workflows.cases.reads import TYPE
 from workflows.cases.records import CaseRecord
 
 POLICY = """\

@@ -158,7 +158,7 @@ BEFORE = Estimate(
     ],
 )
 def test_what_makes_a_change_material(changes: dict[str, object], reasons: int) -> None:
-    after = Estimate(**{**{name: getattr(BEFORE, name) for name in BEFORE.__slots__}, **changes})  # type: ignore[arg-type]
+    after = Estimate(**{**{name: getattr(BEFORE, name) for name in BEFORE.__slots__}, **changes})
     assert len(rules.list_material(BEFORE, after, Material())) == reasons
 
 

@@ -1,7 +1,7 @@
 """Amounts by month as people write them: one number, a line, or a small table; each low, likely and high. Pure."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -46,14 +46,14 @@ class Range:
         }
 
     @classmethod
-    def of(cls, stored: dict[str, list[list[object]]]) -> "Range":
+    def of(cls, stored: Mapping[str, list[list[object]]]) -> "Range":
         """From what the record keeps."""
-        return cls(
-            *(
-                tuple((int(str(count)), Decimal(str(amount))) for count, amount in stored[way])
-                for way in WAYS
-            )
-        )
+        return cls(*(cls.read_flow(stored[way]) for way in WAYS))
+
+    @staticmethod
+    def read_flow(stored: list[list[object]]) -> Flow:
+        """One of its flows, from what the record keeps."""
+        return tuple((int(str(count)), Decimal(str(amount))) for count, amount in stored)
 
 
 # --- Flows

@@ -309,3 +309,33 @@ class DropCase(OnCase):
 
 class AskCase(OnCase):
     """Ask for approval of the case as it is written."""
+
+
+class PutAtPlace(_Form):
+    """A leader puts a project at a place of the portfolio."""
+
+    project_id: int = Field(ge=1, le=2**31 - 1)
+    place: Annotated[
+        Annotated[int, Field(ge=1, le=10_000)],
+        Input("At which place?", "1 is the first.", most=5, empty="Say a place, 1 for the first."),
+    ]
+    until: Annotated[date, Input("Until when?", empty="Pick the last day on which it counts.")]
+    reason: Annotated[
+        Annotated[
+            str, StringConstraints(strip_whitespace=True, min_length=3, max_length=MOST_WORDS)
+        ],
+        Input(
+            "Why?",
+            "Everybody who sees the project in the portfolio reads this.",
+            multiline=True,
+            least=3,
+            most=MOST_WORDS,
+        ),
+    ]
+
+    @field_validator("place", mode="before")
+    @classmethod
+    def _whole(cls, value: object) -> object:
+        if isinstance(value, str) and not (value.strip().isascii() and value.strip().isdigit()):
+            raise ValueError("write a whole number, 1 for the first place")
+        return value

@@ -28,7 +28,7 @@ from workflows.cases.records import (
     Revision,
 )
 from workflows.context import Context
-from workflows.errors import NotFound
+from workflows.errors import NotAllowed, NotFound
 from workflows.projects.records import PersonRef
 from workflows.wording import day as day_words
 from workflows.wording import money
@@ -123,6 +123,40 @@ def require_sight(ctx: Context, case_id: int) -> BusinessCase:
     ):
         raise no_case()
     return case
+
+
+def require_writer(ctx: Context, case_id: int) -> None:
+    """Raise NotFound for who may not read a case, and NotAllowed for who may not change it."""
+    case = require_sight(ctx, case_id)
+    if is_writer(ctx, case):
+        return
+    people = load_people(ctx.session, (case.owner_id, case.created_by))
+    names = " or ".join(person.name for person in people.values())
+    raise NotAllowed(f"Only {names or 'its owner'} can change this case.")
+
+
+def may_write(ctx: Context, case_id: int) -> bool:
+    """Whether the actor may change a case."""
+    return is_writer(ctx, require_sight(ctx, case_id))
+
+
+def is_free(ctx: Context, project_id: int) -> bool:
+    """Whether a project has no case yet."""
+    return queries.find_of_project(ctx.session, project_id) is None
+
+
+def find_by_promise(ctx: Context, place: str) -> int | None:
+    """The case that began from a message (`channel:ts`); None where none did. Raises NotFound for who may not read it."""
+    case = queries.find_by_promise(ctx.session, place)
+    return None if case is None else require_sight(ctx, case.id).id
+
+
+def find_by_request(ctx: Context, approval_id: int) -> int:
+    """The case that a request was about. Raises NotFound, also for who may not read it."""
+    about = approval_queries.find_subject(ctx.session, approval_id)
+    if about is None or about[0] != TYPE:
+        raise no_case()
+    return require_sight(ctx, about[1]).id
 
 
 def _is_before_them(ctx: Context, case_id: int) -> bool:

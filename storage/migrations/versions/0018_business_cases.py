@@ -1,4 +1,4 @@
-"""Business cases and their revisions."""
+"""Business cases, their revisions, and places of the portfolio that somebody chose."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -84,8 +84,30 @@ def upgrade() -> None:
     )
     for column in ("approval_id", "made_by"):
         op.create_index(op.f(f"ix_case_revision_{column}"), "case_revision", [column], unique=False)
+    op.create_table(
+        "rank_override",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("project_id", sa.Integer(), nullable=False),
+        sa.Column("place", sa.Integer(), nullable=False),
+        sa.Column("until", sa.Date(), nullable=False),
+        sa.Column("reason_id", sa.Integer(), nullable=True),
+        sa.Column("made_by", sa.String(), nullable=True),
+        sa.Column("made_at", UTCDateTime(), nullable=False),
+        sa.Column("ended_at", UTCDateTime(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["project_id"], ["project.id"], name=op.f("fk_rank_override_project_id")
+        ),
+        sa.ForeignKeyConstraint(
+            ["reason_id"], ["private_text.id"], name=op.f("fk_rank_override_reason_id")
+        ),
+        sa.ForeignKeyConstraint(["made_by"], ["person.id"], name=op.f("fk_rank_override_made_by")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_rank_override")),
+    )
+    for column in ("project_id", "reason_id", "made_by"):
+        op.create_index(op.f(f"ix_rank_override_{column}"), "rank_override", [column], unique=False)
 
 
 def downgrade() -> None:
+    op.drop_table("rank_override")
     op.drop_table("case_revision")
     op.drop_table("business_case")
