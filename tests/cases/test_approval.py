@@ -340,11 +340,17 @@ def test_the_gravest_model_of_the_project_counts_for_its_tier(board: Board) -> N
     with board.db.begin() as session:
         session.add_all(
             Model(
-                key=f"m{number}", name="M", kind="internal", project_id=project.id, tier=number,
-                data_sources=[], state="inventoried", created_at=board.now,
+                key=f"m{number}",
+                name="M",
+                kind="internal",
+                project_id=project.id,
+                tier=number,
+                data_sources=[],
+                state="inventoried",
+                created_at=board.now,
             )
             for number in (2, 1)
-        )  # fmt: skip
+        )
     assert tier() == 1
 
 

@@ -100,7 +100,7 @@ def _list_missing(ctx: Context, case: BusinessCase, content: Content) -> list[Mi
     if case.waiver_id is None and find_guard(ctx, category).needs_waiver:
         missing.append(
             Missing(
-                find_step(KeepCertainty.NAME),
+                find_step(KeepCertainty.KEY),
                 "Say why innovation can't wait although maturity is low.",
             )
         )

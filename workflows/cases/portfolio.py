@@ -74,6 +74,12 @@ class Portfolio:
         """How many projects are listed."""
         return sum(len(group.ranked) for group in self.groups) + len(self.unestimated)
 
+    @property
+    def names(self) -> list[tuple[str, str]]:
+        """(key, name) of every project that is listed."""
+        ranked = [each.project for group in self.groups for each in group.ranked]
+        return [(each.key, each.name) for each in (*ranked, *self.unestimated)]
+
     def find(self, project_id: int) -> Ranked | None:
         """A project's place."""
         return next(
@@ -125,9 +131,7 @@ def _select_unit(rows: Sequence[PortfolioRow], unit: str) -> tuple[list[Portfoli
     if not chosen:
         known = sorted({row.business_unit for row in rows if row.business_unit})
         names = f" There are {', '.join(known[:10])}." if known else ""
-        raise InvalidInput(
-            f"You see no project of a unit “{storable(unit, 60)}”.{names}", field="unit"
-        )
+        raise InvalidInput(f"You see no project of that unit.{names}", field="unit")
     return chosen, chosen[0].business_unit or unit
 
 
@@ -221,16 +225,18 @@ def find_place(ctx: Context, record: CaseRecord) -> tuple[int, int] | None:
 def load_why(ctx: Context, project_key: str) -> tuple[Ranked, list[tuple[str, str]]]:
     """A project's place among those that the actor sees, with every number behind it. Raises NotFound for one that they
     don't see, and InvalidInput for one without an estimate."""
-    project = project_reads.get_by_key(ctx.session, project_key, ctx.actor)
-    if not permissions.sees_project(ctx, project.id):
-        raise project_reads.project_out_of_sight(project_key, ())
     portfolio = load(ctx)
-    ranked = portfolio.find(project.id)
-    if ranked is None:
-        raise InvalidInput(
-            f"{project.name} was not estimated, so it has no place. Propose a business case for it."
-        )
-    return ranked, ranking.explain(ranked, portfolio.rate)
+    key = storable(project_key, 80).casefold()
+    for group in portfolio.groups:
+        for ranked in group.ranked:
+            if ranked.project.key == key:
+                return ranked, ranking.explain(ranked, portfolio.rate)
+    for project in portfolio.unestimated:
+        if project.key == key:
+            raise InvalidInput(
+                f"{project.name} was not estimated, so it has no place. Propose a business case for it."
+            )
+    raise project_reads.project_out_of_sight(project_key, portfolio.names)
 
 
 # --- Places that leaders choose
