@@ -158,7 +158,7 @@ def _load(ctx: Context, case_id: int, step: int) -> tuple[CaseRecord, windows.Fa
             approval_submission.preview_route(ctx, CASE_APPROVAL.gate, people)
         )
     return record, windows.Facts(
-        place=portfolio.find_place(ctx, record),
+        place=portfolio.find_place_of(ctx, record),
         guard=approval.find_guard(ctx, record.category)
         if step in guard_steps
         else windows.NOTHING_TO_SAY,
@@ -386,7 +386,7 @@ def show(click: Click, ref: CaseRef) -> Reply:
         view = windows.details(
             record,
             reads.list_revisions(ctx, ref.case_id),
-            portfolio.find_place(ctx, record),
+            portfolio.find_place_of(ctx, record),
             may_write=reads.may_write(ctx, ref.case_id),
         )
     return click.window(view)

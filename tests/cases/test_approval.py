@@ -34,7 +34,7 @@ def test_asking_makes_the_project_and_tells_both_sides(board: Board) -> None:
     approval_id = board.ask(case_id)
     card = board.card(approval_id)
     assert card.words.asks == (
-        "start Ticket routing: it costs 120,000 EUR and brings 480,000 EUR in 24 months (4.0x)"
+        "begin: it costs 120,000 EUR and brings 480,000 EUR in 24 months (4.0x)"
     )
     facts = dict(card.words.facts)
     assert facts["Worth today"].startswith("326,469 EUR")
@@ -220,7 +220,7 @@ def test_a_material_change_is_approved_anew(board: Board) -> None:
         record(board, case_id)
     approval_id = board.ask(case_id)
     assert board.card(approval_id).words.asks.startswith(
-        "re-estimate Ticket routing: it costs 132,000"
+        "change its estimate: it costs 132,000"
     )
     assert board.card(approval_id).words.stays == "the estimate that was approved before holds on"
     # Until it is decided, what was agreed holds.

@@ -122,7 +122,7 @@ def test_from_an_idea_in_a_channel_to_a_project_with_a_budget_and_a_rank(office:
     ola = office.sandbox.seat(OLA)
     card = office.card(ola, ola.dm().id, "approvals.approve")
     assert (
-        "start Ticket routing: it costs 96,000 EUR and brings 259,200 EUR in 24 months (2.7x)"
+        "begin: it costs 96,000 EUR and brings 259,200 EUR in 24 months (2.7x)"
         in str(card.blocks)
     )
     assert ola.click(channel_id=ola.dm().id, ts=card.ts, action_id="approvals.approve").ok

@@ -61,6 +61,8 @@ Words = Annotated[str, StringConstraints(strip_whitespace=True, max_length=MOST_
 Figure = Annotated[Decimal, BeforeValidator(_figure)]
 Share = Annotated[Decimal, BeforeValidator(_share), Field(ge=0, le=1)]
 Currency = Annotated[str, BeforeValidator(_currency)]
+Month = Annotated[date, BeforeValidator(_month)]
+"""The first day of a month, of any day in it."""
 
 
 class _Form(BaseModel):
@@ -169,7 +171,7 @@ class KeepFrame(Step):
     KEY, TITLE = "frame", "Over which time"
 
     starts: Annotated[
-        Annotated[date, BeforeValidator(_month)],
+        Month,
         Input("From which month on?", "Any day of that month.", empty="Pick a day of that month."),
     ]
     months: Annotated[
