@@ -124,7 +124,7 @@ FREE = _columns(
         "budget": "period currency basis thresholds",
         "budget_alert": "basis",
         "business_case": "business_unit category state",
-        "case_revision": "flows",
+        "case_revision": "flows currency likely",
         "decision": "verdict shown",
         "digest": "kind week audience state",
         "digest_release": "kind audience week state last_error",
