@@ -195,7 +195,7 @@ CLICKS = _table({
         milestones.reschedule milestones.start
         models.evidence_type models.file models.more models.open models.pick_version models.register models.send_card
         models.send_pack models.settle models.shared models.step models.step_look
-        portfolio.page_back portfolio.page_on portfolio.put portfolio.put_back portfolio.why
+        portfolio.fund portfolio.page_back portfolio.page_on portfolio.put portfolio.put_back portfolio.why
         registry.accept
         """,
     Rests.REQUEST: """
@@ -218,7 +218,7 @@ SUBMISSIONS = _table({
         models.submit_assess models.submit_classify models.submit_describe models.submit_evidence models.submit_finding
         models.submit_look models.submit_register models.submit_review models.submit_settle models.submit_step
         models.submit_version models.submit_waive
-        portfolio.submit_put
+        portfolio.submit_fund portfolio.submit_put
         tokens.make
         """,
     Rests.REQUEST: """

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from bot.cases import messages, windows, words
+from bot.cases import fund, messages, windows, words
 from bot.deps import Deps
 from bot.slack import blocks, replies
 from bot.slack.interactions import (
@@ -79,7 +79,7 @@ def register(router: Router) -> None:
     )
     router.word(
         "portfolio",
-        "portfolio [unit]",
+        "portfolio [unit | fund 500,000]",
         "projects by what they are worth, and why each stands where it does",
         show_portfolio,
     )
@@ -89,6 +89,7 @@ def register(router: Router) -> None:
     router.action(words.PUT, open_put, PlaceWindow)
     router.action(words.PUT_BACK, put_back, PlaceWindow)
     router.submission(words.SUBMIT_PUT, put, PlaceWindow)
+    fund.register(router)
 
 
 # --- Beginning
@@ -411,7 +412,9 @@ _ALL = "all"
 
 
 def show_portfolio(command: Command) -> Reply:
-    """`/mlgov portfolio`: what is worth most, of everything that I see or of one unit."""
+    """`/mlgov portfolio`: what is worth most, of everything that I see or of one unit; `fund` asks what money buys."""
+    if command.words[:1] == (fund.WORD,):
+        return fund.show(command)
     unit = " ".join(command.words) or None
     return messages.portfolio(command.read(portfolio.load, unit), 0)
 

@@ -271,6 +271,67 @@ def list_portfolio(
     return sorted((PortfolioRow(*_cells(row)) for row in rows), key=lambda row: row.project_id)
 
 
+@dataclass(frozen=True, slots=True)
+class FundableRow:
+    """A project that money can go to, by the estimate that holds, or by the one that waits for a decision."""
+
+    project_id: int
+    key: str
+    name: str
+    status: str
+    currency: str
+    starts: str
+    """The first day of the first month, in ISO form."""
+    confidence: Decimal
+    feasibility: Decimal
+    flows: dict[str, Any]
+
+
+def list_fundable(
+    session: Session, statuses: Collection[str], within: Collection[int] | None
+) -> list[FundableRow]:
+    """Projects in these states with the estimate that holds, or else the one that waits, among those with the ids `within`
+    (None: all), by id."""
+    waits = (
+        select(Approval.facts["number"].as_integer())
+        .where(
+            Approval.subject_type == "case",
+            Approval.subject_id == BusinessCase.id,
+            Approval.state == ApprovalState.PENDING.value,
+        )
+        .limit(1)
+        .scalar_subquery()
+    )
+    statement = (
+        select(
+            Project.id,
+            Project.key,
+            Project.name,
+            Project.status,
+            CaseRevision.currency,
+            CaseRevision.content["starts"].as_string(),
+            CaseRevision.confidence,
+            CaseRevision.feasibility,
+            CaseRevision.flows,
+        )
+        .join(BusinessCase, BusinessCase.project_id == Project.id)
+        .join(
+            CaseRevision,
+            and_(
+                CaseRevision.case_id == BusinessCase.id,
+                CaseRevision.number == func.coalesce(BusinessCase.agreed, waits),
+            ),
+        )
+        .where(Project.status.in_(sorted(statuses)))
+    )
+    rows = (
+        session.execute(statement).all()
+        if within is None
+        else in_parts(session, statement, Project.id, within)
+    )
+    return sorted((FundableRow(*_cells(row)) for row in rows), key=lambda row: row.project_id)
+
+
 def _cells(row: Iterable[Any]) -> Iterator[Any]:
     # More columns than the types of a statement can tell one by one.
     return iter(row)

@@ -107,6 +107,7 @@ CLICKS: dict[str, tuple[str, ...]] = {
     "models.shared": ("{file}",),
     "models.step": (f"submit:{AT}", "submit:{own}:1:{version}:1"),
     "models.step_look": (f"submit:{AT}",),
+    "portfolio.fund": NOTHING,
     "portfolio.page_back": ("all:0", "{unit}:0"),
     "portfolio.page_on": ("all:1", "{unit}:1"),
     "portfolio.put": ("{project}",),
@@ -180,6 +181,7 @@ SUBMISSIONS: dict[str, tuple[str, ...]] = {
     "models.submit_step": (f"submit:{AT}:{{place}}", f"pass:{AT}:{{place}}"),
     "models.submit_version": (f"version:{AT}:{{place}}",),
     "models.submit_waive": (f"waive:{AT}:{{place}}", "waive:{own}:1:{version}:1"),
+    "portfolio.submit_fund": NOTHING,
     "portfolio.submit_put": ("{project}",),
     "tokens.make": NOTHING,
 }
@@ -226,6 +228,9 @@ ENTERED: dict[str, dict[str, Any]] = {
     "lasts": {"selected_option": {"value": "7"}},
     "verdict": {"selected_option": {"value": "approve"}},
     "place": {"value": "1"},
+    "money": {"value": "500,000"},
+    "currency": {"value": "EUR"},
+    "together": {"value": "{project} + other"},
     "problem": {"value": "It takes too long."},
     "pick:{request}:{revision}": {"selected_options": [{"value": "yes"}]},
     "pick:{evidence}:1": {"selected_options": [{"value": "yes"}]},
@@ -321,7 +326,7 @@ TELL_NOTHING: dict[str, str] = {
     **dict.fromkeys(
         (
             "click approvals.away", "click approvals.several", "click cases.new", "click front.help",
-            "click front.page_back", "click portfolio.page_back", "click portfolio.page_on", "command portfolio",
+            "click front.page_back", "click portfolio.fund", "click portfolio.page_back", "click portfolio.page_on", "command portfolio",
             "shortcut cases.from_message", "word portfolio",
             "click front.page_on", "click models.register", "click registry.accept", "command digest",
             "command help", "command rollout", "shortcut models.from_message", "submission approvals.away_planned",
