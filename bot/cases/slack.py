@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from bot.cases import messages, windows, words
+from bot.cases import arrival, checks, ending, messages, windows, words
 from bot.deps import Deps
 from bot.slack import blocks, replies
 from bot.slack.interactions import (
@@ -88,6 +88,8 @@ def register(router: Router) -> None:
     router.action(words.PUT, open_put, PlaceWindow)
     router.action(words.PUT_BACK, put_back, PlaceWindow)
     router.submission(words.SUBMIT_PUT, put, PlaceWindow)
+    ending.register(router)
+    checks.register(router)
 
 
 # --- Beginning
@@ -408,7 +410,9 @@ _ALL = "all"
 
 
 def show_portfolio(command: Command) -> Reply:
-    """`/mlgov portfolio`: what is worth most, of everything that I see or of one unit."""
+    """`/mlgov portfolio`: what is worth most, of everything that I see or of one unit; or when ideas arrive."""
+    if command.words == (arrival.WORD,):
+        return arrival.show(command)
     unit = " ".join(command.words) or None
     return messages.portfolio(command.read(portfolio.load, unit), 0)
 
