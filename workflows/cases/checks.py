@@ -199,7 +199,7 @@ def _check(
     people: Mapping[str, Person],
 ) -> None:
     levels = measure_levels(standing, ctx.policy.cases.material)
-    told: dict[str, int] = {}
+    worst: dict[str, int] = {}
     for check in known:
         is_same = check.number == row.number
         if check.answer is None and not (is_same and levels):
@@ -208,8 +208,8 @@ def _check(
             _redraw(ctx, check, standing, levels)
         # What was never answered and held again is news when it breaks once more.
         if is_same and check.answer != CheckAnswer.HOLDS:
-            told |= {name: max(level, told.get(name, 0)) for name, level in check.levels.items()}
-    if is_worse(levels, told):
+            worst |= {name: max(level, worst.get(name, 0)) for name, level in check.levels.items()}
+    if is_worse(levels, worst):
         asked = _find_asked(row, people)
         if asked is not None:
             _open(ctx, row, standing, levels, asked)

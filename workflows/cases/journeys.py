@@ -119,7 +119,9 @@ def _list_proofs(ctx: Context, within: Within) -> Iterable[tuple[int, Stage, dat
     for id_, at in queries.list_agreed(session, within):
         yield id_, Stage.APPROVED, _day(ctx, at)
     for id_, type_, day in queries.list_met(session, BY_MILESTONE, within):
-        yield id_, BY_MILESTONE[MilestoneType(type_)], day
+        stage = BY_MILESTONE.get(MilestoneType(type_))
+        if stage is not None:
+            yield id_, stage, day
     for id_, at in queries.list_first_versions(session, within):
         yield id_, Stage.FIRST_VERSION, _day(ctx, at)
     for id_, step, at in queries.list_first_steps(session, BY_STEP, within):
