@@ -170,7 +170,7 @@ def _find_launches(
 # --- Every day, in batches
 
 
-def check_some(ctx: Context, after: int, most: int = MOST) -> int | None:
+def check_some(ctx: Context, after: int, most: int) -> int | None:
     """Look at the next cases after id `after`; the last one's id, None at the end.
 
     One that no longer holds is put before its sponsor once. After an answer it is quiet until something gets worse; a new
@@ -467,7 +467,7 @@ def _check_for(database: Database, occasion: Occasion, seconds: float) -> None:
         after = leases.lock(session, WORK)
         if after is None:
             return False
-        last = check_some(occasion.context(session), after)
+        last = check_some(occasion.context(session), after, MOST)
         if last is None:
             leases.end(session, WORK)
         else:

@@ -256,7 +256,8 @@ def _lock(ctx: Context, form: OnProject, kind: Outcome) -> Project:
         if not permissions.sees_project(ctx, project.id):
             raise _no_project()
         people = reads.load_people(ctx.session, [project.sponsor_id, project.owner_id])
-        names = " or ".join(person.name for person in people.values())
+        named = dict.fromkeys((project.sponsor_id, project.owner_id))
+        names = " or ".join(people[id_].name for id_ in named if id_ in people)
         raise NotAllowed(
             f"Only {names or 'its owner'}, or a leader, decides whether {project.name} goes on.",
             audit=RefusalFact(action, TYPE, str(project.id), why="not_answering"),
