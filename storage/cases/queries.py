@@ -55,6 +55,12 @@ def find_of_project(session: Session, project_id: int) -> BusinessCase | None:
     ).scalar_one_or_none()
 
 
+def list_of_projects(session: Session, project_ids: Collection[int]) -> dict[int, BusinessCase]:
+    """Project id → its case, for those that have one."""
+    rows = in_parts(session, select(BusinessCase), BusinessCase.project_id, project_ids)
+    return {case.project_id: case for (case,) in rows if case.project_id is not None}
+
+
 def find_revision(session: Session, case_id: int, number: int) -> CaseRevision | None:
     """One revision of a case."""
     return session.execute(

@@ -16,7 +16,7 @@ from workflows.cases import ranking, reads, rules
 from workflows.cases.amounts import Range
 from workflows.cases.forms import PutAtPlace
 from workflows.cases.ranking import Override, Ranked, Share, Valued
-from workflows.cases.records import CaseRecord
+from workflows.cases.records import CaseRecord, Content
 from workflows.context import Context
 from workflows.errors import InvalidInput, NotAllowed, RefusalFact
 from workflows.projects import reads as project_reads
@@ -74,6 +74,13 @@ class Portfolio:
         """How many projects are listed."""
         return sum(len(group.ranked) for group in self.groups) + len(self.unestimated)
 
+    @property
+    def names(self) -> list[tuple[str, str]]:
+        """(key, name) of every project that is listed."""
+        ranked = [each.project for group in self.groups for each in group.ranked]
+        names = [(each.key, each.name) for each in ranked]
+        return names + [(each.key, each.name) for each in self.unestimated]
+
     def find(self, project_id: int) -> Ranked | None:
         """A project's place."""
         return next(
@@ -125,9 +132,7 @@ def _select_unit(rows: Sequence[PortfolioRow], unit: str) -> tuple[list[Portfoli
     if not chosen:
         known = sorted({row.business_unit for row in rows if row.business_unit})
         names = f" There are {', '.join(known[:10])}." if known else ""
-        raise InvalidInput(
-            f"You see no project of a unit “{storable(unit, 60)}”.{names}", field="unit"
-        )
+        raise InvalidInput(f"You see no project of that unit.{names}", field="unit")
     return chosen, chosen[0].business_unit or unit
 
 
@@ -182,12 +187,21 @@ def _load_overrides(ctx: Context, people: dict[str, PersonRef]) -> dict[int, Ove
     }
 
 
-def find_place(ctx: Context, record: CaseRecord) -> tuple[int, int] | None:
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A case whose place is asked for."""
+
+    project_id: int | None
+    content: Content
+    likely: rules.Worth | None
+
+
+def find_place(ctx: Context, candidate: Candidate) -> tuple[int, int] | None:
     """Where a case would stand among the projects that the actor sees and whose estimates are in its currency, and among
     how many with it; None until it can be compared."""
-    content = record.content
+    content = candidate.content
     if (
-        record.outlook is None
+        candidate.likely is None
         or content.currency is None
         or content.confidence is None
         or content.feasibility is None
@@ -199,38 +213,46 @@ def find_place(ctx: Context, record: CaseRecord) -> tuple[int, int] | None:
         if group.currency == content.currency
         for each in group.ranked
     ]
-    candidate = Valued(
-        project_id=record.project_id or 0,
-        key=record.project_key or "",
-        name=record.title,
+    valued = Valued(
+        project_id=candidate.project_id or 0,
+        key="",
+        name="",
         status=ProjectStatus.UNDER_REVIEW.value,
-        owner=record.owner,
-        business_unit=record.business_unit,
-        category=record.category,
+        owner=None,
+        business_unit=None,
+        category=None,
         tier=content.tier,
         currency=content.currency,
-        worth=record.outlook.likely,
+        worth=candidate.likely,
         confidence=content.confidence,
         feasibility=content.feasibility,
         agreed_on=ctx.now.date(),
         is_worked_on=False,
     )
-    return ranking.find_place(projects, candidate)
+    return ranking.find_place(projects, valued)
+
+
+def find_place_of(ctx: Context, record: CaseRecord) -> tuple[int, int] | None:
+    """The same, for a case as it is written."""
+    likely = record.outlook.likely if record.outlook is not None else None
+    return find_place(ctx, Candidate(record.project_id, record.content, likely))
 
 
 def load_why(ctx: Context, project_key: str) -> tuple[Ranked, list[tuple[str, str]]]:
     """A project's place among those that the actor sees, with every number behind it. Raises NotFound for one that they
     don't see, and InvalidInput for one without an estimate."""
-    project = project_reads.get_by_key(ctx.session, project_key, ctx.actor)
-    if not permissions.sees_project(ctx, project.id):
-        raise project_reads.project_out_of_sight(project_key, ())
     portfolio = load(ctx)
-    ranked = portfolio.find(project.id)
-    if ranked is None:
-        raise InvalidInput(
-            f"{project.name} was not estimated, so it has no place. Propose a business case for it."
-        )
-    return ranked, ranking.explain(ranked, portfolio.rate)
+    key = storable(project_key, 80).casefold()
+    for group in portfolio.groups:
+        for ranked in group.ranked:
+            if ranked.project.key == key:
+                return ranked, ranking.explain(ranked, portfolio.rate)
+    for project in portfolio.unestimated:
+        if project.key == key:
+            raise InvalidInput(
+                f"{project.name} was not estimated, so it has no place. Propose a business case for it."
+            )
+    raise project_reads.project_out_of_sight(project_key, portfolio.names)
 
 
 # --- Places that leaders choose
