@@ -82,11 +82,12 @@ def list_moves(session: Session, within: Within) -> list[MoveRow]:
 
 
 def list_agreed(session: Session, within: Within) -> list[tuple[int, datetime]]:
-    """(project id, when the first estimate of its case was agreed of those that still count)."""
+    """(project id, when the first estimate of its case was approved of those that still count). What a file brought as
+    agreed was approved elsewhere, nobody knows when."""
     statement = (
         select(BusinessCase.project_id, func.min(CaseRevision.agreed_at))
         .join(CaseRevision, CaseRevision.case_id == BusinessCase.id)
-        .where(CaseRevision.agreed_at.is_not(None), BusinessCase.project_id.is_not(None))
+        .where(CaseRevision.agreed_at.is_not(None), CaseRevision.approval_id.is_not(None))
         .group_by(BusinessCase.project_id)
     )
     rows = _limit(session, statement, BusinessCase.project_id, within)
