@@ -230,7 +230,7 @@ def _open(
     check = CaseCheck(
         case_id=row.case_id,
         number=row.number,
-        standing=_store(standing, ctx.policy.cases.material),
+        standing=store_standing(standing, ctx.policy.cases.material),
         levels=dict(levels),
         asked_id=asked.id,
         opened_at=ctx.now,
@@ -266,7 +266,7 @@ def _redraw(
     ctx: Context, check: CaseCheck, standing: CaseStanding, levels: Mapping[str, int]
 ) -> None:
     """While it waits, a question shows how the case stands now."""
-    stored = _store(standing, ctx.policy.cases.material)
+    stored = store_standing(standing, ctx.policy.cases.material)
     if check.standing == stored and check.levels == levels:
         return
     check.standing, check.levels = stored, dict(levels)
@@ -406,7 +406,7 @@ def load_check(ctx: Context, check_id: int) -> CheckRecord | None:
     if check is None or project is None:
         return None
     people = reads.load_people(ctx.session, [check.answered_by])
-    standing, limits = _read(check.standing)
+    standing, limits = read_standing(check.standing)
     return CheckRecord(
         id=check.id,
         revision=check.revision,
@@ -428,7 +428,7 @@ _AMOUNTS = ("planned_cost", "actual_cost", "planned_benefit", "attested_benefit"
 _DAYS = ("planned_end", "forecast_end")
 
 
-def _store(standing: CaseStanding, limits: Material) -> dict[str, Any]:
+def store_standing(standing: CaseStanding, limits: Material) -> dict[str, Any]:
     """How a case stands, and by which limits it was judged, as JSON."""
     stored: dict[str, Any] = {"currency": standing.currency, "limits": limits.model_dump()}
     for name in _AMOUNTS:
@@ -440,7 +440,8 @@ def _store(standing: CaseStanding, limits: Material) -> dict[str, Any]:
     return stored
 
 
-def _read(stored: Mapping[str, Any]) -> tuple[CaseStanding, Material]:
+def read_standing(stored: Mapping[str, Any]) -> tuple[CaseStanding, Material]:
+    """What `store_standing` kept."""
     known: dict[str, Any] = {
         name: Decimal(stored[name]) for name in _AMOUNTS if stored[name] is not None
     }
