@@ -142,16 +142,14 @@ class Works:
         assert telling is None or self.act(name, journeys.keep_told, telling)
         return record
 
-    def bring(self, work: Path, text: str) -> None:
-        """Import projects, now."""
+    def bring(self, work: Path, text: str, kind: str = "projects") -> None:
+        """Import projects, or business cases, now."""
         with self.db.begin() as session:
             real, _ = clock.both(session)
             runtime.set_offset(session, self.now - real)
-        path = work / "projects.csv"
+        path = work / f"{kind}.csv"
         path.write_text(text, encoding="utf-8")
-        imports.run(
-            self.db, imports.Request("projects", path), policy=self.board.policy, org_key=ORG
-        )
+        imports.run(self.db, imports.Request(kind, path), policy=self.board.policy, org_key=ORG)
 
     def spend(self, key: str, months: dict[date, str], *, currency: str = "EUR") -> None:
         """Cost of whole months, with its roll-up, as an import leaves it."""

@@ -234,6 +234,25 @@ def test_what_holds_again_closes_itself_and_is_news_once_more(works: Works) -> N
     assert {each.case_id for each in list_checks(works)} == {case_id}
 
 
+def test_the_same_again_after_it_held_again(works: Works) -> None:
+    _, key = works.approved_case(costs="5,000")
+    works.later(days=190)
+    overspend(works, key, 5, "5,900")
+    works.check_all()
+    # A month of credits, and then one that is as dear as those before.
+    works.later(days=30)
+    works.spend(key, {date(2026, 8, 1): "3000"})
+    works.check_all()
+    works.later(days=30)
+    works.spend(key, {date(2026, 9, 1): "7000"})
+    works.check_all()
+    assert [(each.levels, each.answer) for each in list_checks(works)] == [
+        ({"cost": 1}, "holds"),
+        ({"cost": 1}, None),
+    ]
+    assert works.board.told("cases.broken") == ["U0SPO", "U0SPO"]
+
+
 def test_a_new_estimate_is_judged_anew(works: Works) -> None:
     case_id, _ = broken_case(works)
     line = works.board.record(case_id).costs[0].line.id

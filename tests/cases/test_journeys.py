@@ -89,6 +89,17 @@ def test_what_went_on_already_was_never_an_idea_here(works: Works, tmp_path: Pat
     assert works.reached("late") == {}
 
 
+def test_an_estimate_from_a_file_was_approved_nobody_knows_when(
+    works: Works, tmp_path: Path
+) -> None:
+    works.board.standing("lane-vision", category="optimization")
+    columns = "project,start,horizon,currency,monthly benefit,monthly cost,probability"
+    row = "lane-vision,2026-03-01,24,EUR,4000,1000,70 %"
+    works.bring(tmp_path, f"{columns}\n{row}\n", "cases")
+    assert works.board.row(1).agreed == 1
+    assert works.reached("lane-vision") == {}
+
+
 def test_stopped_and_taken_up_anew(works: Works, tmp_path: Path) -> None:
     works.bring(tmp_path, "key,name,owner,status\nnew,New,U0OLA,draft\n")
     stopped = works.later(days=30)
