@@ -219,9 +219,7 @@ def test_a_material_change_is_approved_anew(board: Board) -> None:
     with pytest.raises(InvalidInput, match="approved anew: costs are"):
         record(board, case_id)
     approval_id = board.ask(case_id)
-    assert board.card(approval_id).words.asks.startswith(
-        "change its estimate: it costs 132,000"
-    )
+    assert board.card(approval_id).words.asks.startswith("change its estimate: it costs 132,000")
     assert board.card(approval_id).words.stays == "the estimate that was approved before holds on"
     # Until it is decided, what was agreed holds.
     assert board.row(case_id).agreed == 1

@@ -19,7 +19,7 @@ from workflows.errors import InvalidInput, NotAllowed, NotFound
 
 
 def valued(number: int, benefits: int, costs: int, **more: object) -> Valued:
-    worth = Worth(Decimal(benefits), Decimal(costs), Decimal(benefits), Decimal(costs), None)
+    worth = Worth(Decimal(benefits), Decimal(costs), Decimal(benefits), Decimal(costs), ((), ()))
     known: dict[str, object] = {
         "project_id": number,
         "key": f"p{number}",

@@ -1,6 +1,6 @@
 """The portfolio: projects by what they are worth, as their reader may see them, and places that leaders choose."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
@@ -145,10 +145,9 @@ def _value(ctx: Context, rows: Sequence[PortfolioRow]) -> tuple[list[Valued], li
     others: list[Unestimated] = []
     for row in rows:
         owner = people.get(row.owner_id or "")
-        if row.content is None or row.flows is None or row.agreed_at is None:
+        if row.likely is None or row.agreed_at is None or row.confidence is None:
             others.append(Unestimated(row.key, row.name, row.status, owner))
             continue
-        content = row.content
         projects.append(
             Valued(
                 project_id=row.project_id,
@@ -158,11 +157,13 @@ def _value(ctx: Context, rows: Sequence[PortfolioRow]) -> tuple[list[Valued], li
                 owner=owner,
                 business_unit=row.business_unit,
                 category=ProjectCategory(row.category) if row.category else None,
-                tier=tiers.get(row.project_id, content.get("tier")),
-                currency=content["currency"],
-                worth=_weigh(row.flows, rate),
-                confidence=Decimal(content["confidence"]),
-                feasibility=Decimal(content["feasibility"]),
+                tier=tiers.get(row.project_id, row.tier),
+                currency=row.currency or "",
+                worth=rules.value(
+                    Range.read_flow(row.likely[0]), Range.read_flow(row.likely[1]), rate
+                ),
+                confidence=row.confidence,
+                feasibility=row.feasibility or Decimal(0),
                 agreed_on=row.agreed_at.date(),
                 is_worked_on=row.status in WORKED_ON,
                 override=overrides.get(row.project_id),
@@ -170,11 +171,6 @@ def _value(ctx: Context, rows: Sequence[PortfolioRow]) -> tuple[list[Valued], li
         )
     others.sort(key=lambda each: each.name.casefold())
     return projects, others
-
-
-def _weigh(flows: Mapping[str, Mapping[str, list[list[object]]]], rate: Decimal) -> rules.Worth:
-    benefits, costs = (Range.read_flow(flows[side]["likely"]) for side in ("benefits", "costs"))
-    return rules.value(benefits, costs, rate)
 
 
 def _load_overrides(ctx: Context, people: dict[str, PersonRef]) -> dict[int, Override]:

@@ -1,5 +1,6 @@
 """The estimates that people stand for: made of what was written, kept as they were, and what they come to."""
 
+from decimal import Decimal
 from typing import Any
 
 from storage.cases import queries
@@ -15,6 +16,7 @@ from workflows.context import ActorKind, Context
 def build(ctx: Context, case: BusinessCase, content: Content) -> CaseRevision:
     """A case as it is written now, as a revision that is not on record yet; its number is the caller's."""
     figures = reads.read_figures(content)
+    benefits, costs = (reads.sum_side(figures, side) for side in CaseSide)
     return CaseRevision(
         case_id=case.id,
         number=0,
@@ -24,10 +26,15 @@ def build(ctx: Context, case: BusinessCase, content: Content) -> CaseRevision:
             "business_unit": case.business_unit,
         },
         flows={
-            "benefits": reads.sum_side(figures, CaseSide.BENEFIT).stored(),
-            "costs": reads.sum_side(figures, CaseSide.COST).stored(),
+            "benefits": benefits.stored(),
+            "costs": costs.stored(),
             "bills": _sum_bills(content).stored(),
         },
+        currency=content.currency or "",
+        confidence=content.confidence or Decimal(0),
+        feasibility=content.feasibility or Decimal(0),
+        tier=content.tier,
+        likely=[benefits.stored()["likely"], costs.stored()["likely"]],
         approval_id=None,
         made_by=ctx.actor.id if ctx.actor.kind is ActorKind.PERSON else None,
         made_at=ctx.now,

@@ -27,7 +27,15 @@ from workflows.errors import GovernanceError, InvalidInput, NotAllowed, NotFound
 
 LONGEST = timedelta(days=366)
 MACHINE_SCOPES = (Scope.ASK, Scope.READ, Scope.COSTS, Scope.STATUS, Scope.MODELS_READ, Scope.MODELS)
-PERSONAL_SCOPES = (Scope.READ, Scope.DECIDE, Scope.STATUS, Scope.MODELS_READ, Scope.MODELS)
+PERSONAL_SCOPES = (
+    Scope.READ,
+    Scope.DECIDE,
+    Scope.STATUS,
+    Scope.MODELS_READ,
+    Scope.MODELS,
+    Scope.CASES_READ,
+    Scope.CASES,
+)
 
 
 class NewToken(BaseModel):

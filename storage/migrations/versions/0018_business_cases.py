@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from storage.base import UTCDateTime
+from storage.base import Money, UTCDateTime
 
 revision = "0018"
 down_revision = "0017"
@@ -68,6 +68,11 @@ def upgrade() -> None:
         sa.Column("number", sa.Integer(), nullable=False),
         sa.Column("content", sa.JSON(), nullable=False),
         sa.Column("flows", sa.JSON(), nullable=False),
+        sa.Column("currency", sa.String(), nullable=False),
+        sa.Column("confidence", Money(), nullable=False),
+        sa.Column("feasibility", Money(), nullable=False),
+        sa.Column("tier", sa.Integer(), nullable=True),
+        sa.Column("likely", sa.JSON(), nullable=False),
         sa.Column("approval_id", sa.Integer(), nullable=True),
         sa.Column("made_by", sa.String(), nullable=True),
         sa.Column("made_at", UTCDateTime(), nullable=False),
