@@ -24,6 +24,7 @@ from bot.budgets import messages as budget_renderers
 from bot.budgets import slack as budget_listeners
 from bot.budgets.api import Costs
 from bot.cases import api as case_api
+from bot.cases import checks as case_checks
 from bot.cases import slack as case_listeners
 from bot.delivery import sender
 from bot.delivery.loop import Delivery
@@ -114,6 +115,7 @@ RENDERERS = (
     *front_renderers.RENDERERS,
     *inventory_renderers.RENDERERS,
     *registry_renderers.RENDERERS,
+    *case_checks.RENDERERS,
     *digest_renderers.renderers(approval_views.digest_row),
     *maturity_renderers.RENDERERS,
     *milestone_renderers.RENDERERS,

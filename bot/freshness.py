@@ -188,6 +188,7 @@ CLICKS = _table({
         budget.again budget.change budgets.acknowledge budgets.break_down budgets.increase
         case.again
         cases.add_line cases.back cases.drop cases.line cases.new cases.open cases.show
+        cases.ask_estimate cases.end cases.endings cases.go_on
         digests.open digests.send digests.skip
         front.all front.list_back front.list_on front.page_back front.page_on front.project front.projects front.waiting
         maturity.close maturity.details maturity.early maturity.plan maturity.single maturity.start maturity.targets
@@ -212,6 +213,7 @@ SUBMISSIONS = _table({
         approvals.away_planned
         budgets.ask budgets.change
         cases.ask cases.keep_line cases.next
+        cases.submit_end cases.submit_go_on
         maturity.keep_plan maturity.keep_targets
         milestones.submit_add milestones.submit_change milestones.submit_done milestones.submit_drop
         milestones.submit_hand milestones.submit_move milestones.submit_risk milestones.submit_snooze

@@ -397,3 +397,22 @@ class Driver(StrEnum):
     COMPUTE = "compute"
     LICENCES = "licences"
     RUNNING = "running"
+
+
+class Outcome(StrEnum):
+    """What somebody did with a project as a whole."""
+
+    STOPPED = "stopped"
+    PAUSED = "paused"
+    RESUMED = "resumed"
+    FINISHED = "finished"
+
+
+class CheckAnswer(StrEnum):
+    """What became of a case that no longer held."""
+
+    GO_ON = "go_on"
+    REESTIMATE = "reestimate"
+    STOP = "stop"
+    HOLDS = "holds"
+    """It holds again, or another estimate took its place, before anybody answered."""

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from bot.cases import fund, messages, windows, words
+from bot.cases import arrival, checks, ending, fund, messages, windows, words
 from bot.deps import Deps
 from bot.slack import blocks, replies
 from bot.slack.interactions import (
@@ -79,7 +79,7 @@ def register(router: Router) -> None:
     )
     router.word(
         "portfolio",
-        "portfolio [unit | fund 500,000]",
+        "portfolio [unit | fund 500,000 | arrival]",
         "projects by what they are worth, and why each stands where it does",
         show_portfolio,
     )
@@ -90,6 +90,8 @@ def register(router: Router) -> None:
     router.action(words.PUT_BACK, put_back, PlaceWindow)
     router.submission(words.SUBMIT_PUT, put, PlaceWindow)
     fund.register(router)
+    ending.register(router)
+    checks.register(router)
 
 
 # --- Beginning
@@ -412,9 +414,13 @@ _ALL = "all"
 
 
 def show_portfolio(command: Command) -> Reply:
-    """`/mlgov portfolio`: what is worth most, of everything that I see or of one unit; `fund` asks what money buys."""
-    if command.words[:1] == (fund.WORD,):
-        return fund.show(command)
+    """`/mlgov portfolio`: what is worth most, of everything that I see or of one unit; or what money buys, or when ideas
+    arrive."""
+    match command.words[:1]:
+        case (fund.WORD,):
+            return fund.show(command)
+        case (arrival.WORD,):
+            return arrival.show(command)
     unit = " ".join(command.words) or None
     return messages.portfolio(command.read(portfolio.load, unit), 0)
 

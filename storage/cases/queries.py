@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from storage.approvals.tables import Approval
 from storage.audit.tables import PrivateText
-from storage.cases.tables import BusinessCase, CaseRevision, RankOverride
+from storage.cases.tables import BusinessCase, CaseCheck, CaseRevision, ProjectOutcome, RankOverride
 from storage.enums import ApprovalState, CaseState
 from storage.inventory.tables import Model
 from storage.people.lookups import in_parts
@@ -392,3 +392,36 @@ def end_overrides(session: Session, project_id: int, at: datetime) -> int:
         .returning(RankOverride.id)
     ).all()
     return len(rows)
+
+
+# --- How projects ended, and cases that no longer hold
+
+
+def list_outcomes(session: Session, project_id: int) -> Sequence[ProjectOutcome]:
+    """What was done with a project as a whole, the latest first."""
+    return session.scalars(
+        select(ProjectOutcome)
+        .where(ProjectOutcome.project_id == project_id)
+        .order_by(ProjectOutcome.id.desc())
+    ).all()
+
+
+def find_check(session: Session, check_id: int) -> CaseCheck | None:
+    """A question about a case, not locked."""
+    return session.get(CaseCheck, check_id)
+
+
+def lock_check(session: Session, check_id: int) -> CaseCheck | None:
+    """A question about a case, locked until the transaction ends."""
+    return session.execute(
+        select(CaseCheck)
+        .where(CaseCheck.id == check_id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    ).scalar_one_or_none()
+
+
+def lock_checks_of(session: Session, case_ids: Collection[int]) -> list[CaseCheck]:
+    """Every question about these cases, locked in the order of their ids."""
+    statement = select(CaseCheck).order_by(CaseCheck.id).with_for_update()
+    return [row for (row,) in in_parts(session, statement, CaseCheck.case_id, case_ids)]

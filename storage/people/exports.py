@@ -20,7 +20,13 @@ from storage.approvals.tables import (
 from storage.audit.tables import AuditEntry, PrivateText
 from storage.base import Base
 from storage.budgets.tables import Budget, BudgetAlert
-from storage.cases.tables import BusinessCase, CaseRevision, RankOverride
+from storage.cases.tables import (
+    BusinessCase,
+    CaseCheck,
+    CaseRevision,
+    ProjectOutcome,
+    RankOverride,
+)
 from storage.delivery.tables import Lane, Message, Outbox
 from storage.digests.tables import Digest, DigestRelease, DigestSubscription
 from storage.evidence.tables import Evidence, SharedFile
@@ -120,6 +126,8 @@ STATEMENTS: Mapping[str, Statement] = {
         CaseRevision.agreed_at,
     ),
     "places_chosen": _rows(RankOverride),
+    "projects_ended": _rows(ProjectOutcome),
+    "case_checks": _rows(CaseCheck),
     "requests": _rows(Approval),
     "approval_reminders": _rows(ApprovalReminder),
     "decisions": _rows(Decision, where=Decision.person_id == _ME),
