@@ -421,6 +421,8 @@ def show_portfolio(command: Command) -> Reply:
             return fund.show(command)
         case (arrival.WORD,):
             return arrival.show(command)
+        case _:
+            pass
     unit = " ".join(command.words) or None
     return messages.portfolio(command.read(portfolio.load, unit), 0)
 
