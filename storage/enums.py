@@ -395,3 +395,24 @@ class Driver(StrEnum):
     COMPUTE = "compute"
     LICENCES = "licences"
     RUNNING = "running"
+
+
+class ReturnSource(StrEnum):
+    """Where a figure of what came of a project is from."""
+
+    PERSON = "person"
+    API = "api"
+    FILE = "file"
+    PROMETHEUS = "prometheus"
+    SQL = "sql"
+
+
+class AskingKind(StrEnum):
+    """What a message about returns asks."""
+
+    PERIOD = "period"
+    """What came in a period."""
+    SILENCE = "silence"
+    """Why nothing was measured for long."""
+    SPONSOR = "sponsor"
+    """Nothing: the sponsor is shown that nothing was measured."""

@@ -16,6 +16,7 @@ from workflows.approvals import completion, conditions, emergency, escalation, s
 from workflows.approvals.completion import EXPIRE
 from workflows.audit import heads
 from workflows.budgets import alerts, cost_loading, costs
+from workflows.cases import asking as returns
 from workflows.context import Context, Occasion
 from workflows.delivery import holding, settling
 from workflows.digests import recipients
@@ -216,6 +217,7 @@ REGISTRY = Registry.of(
     maturity.PART,
     milestones.PART,
     inventory.PART,
+    returns.PART,
     front_door.PART,
     webhooks.PART,
 )

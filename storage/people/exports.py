@@ -20,7 +20,7 @@ from storage.approvals.tables import (
 from storage.audit.tables import AuditEntry, PrivateText
 from storage.base import Base
 from storage.budgets.tables import Budget, BudgetAlert
-from storage.cases.tables import BusinessCase, CaseRevision, RankOverride
+from storage.cases.tables import BusinessCase, CaseReturn, CaseRevision, RankOverride, ReturnAsking
 from storage.delivery.tables import Lane, Message, Outbox
 from storage.digests.tables import Digest, DigestRelease, DigestSubscription
 from storage.evidence.tables import Evidence, SharedFile
@@ -120,6 +120,8 @@ STATEMENTS: Mapping[str, Statement] = {
         CaseRevision.agreed_at,
     ),
     "places_chosen": _rows(RankOverride),
+    "returns": _rows(CaseReturn),
+    "returns_asked": _rows(ReturnAsking),
     "requests": _rows(Approval),
     "approval_reminders": _rows(ApprovalReminder),
     "decisions": _rows(Decision, where=Decision.person_id == _ME),
