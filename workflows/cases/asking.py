@@ -110,7 +110,7 @@ class _Look:
         owner, manager, sponsor = (people.get(id_ or "") for id_ in ids)
         self.owner = _choose_reachable(owner, manager)
         """Who is asked: the owner, or the manager where nobody reachable owns the project."""
-        self.sponsor = _choose_reachable(sponsor)
+        self.sponsor = _choose_reachable(sponsor) if sponsor is not self.owner else None
 
     def ask(self) -> None:
         """Write again what was lost, then ask about the period and the silence that are due."""
@@ -125,9 +125,8 @@ class _Look:
         if self.row.silence != silence.starts:
             # One message is enough: that about the period says since when nothing was measured.
             self._add(AskingKind.SILENCE, silence, self.owner, is_silent=is_asked)
-        elif self.sponsor is not None and self.sponsor is not self.owner:
-            if _is_for_sponsor(self.row, silence, self.today, self.rhythm):
-                self._add(AskingKind.SPONSOR, silence, self.sponsor)
+        elif _is_for_sponsor(self.row, silence, self.today, self.rhythm) and self.sponsor:
+            self._add(AskingKind.SPONSOR, silence, self.sponsor)
 
     def _ask_about_period(self, owner: Person) -> bool:
         """Whether somebody is asked about a period now."""

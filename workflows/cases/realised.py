@@ -18,8 +18,8 @@ from workflows.calendar import calendar_for
 from workflows.cases import realisation, returns, rules
 from workflows.cases.amounts import Range
 from workflows.cases.asking import read_rhythm
-from workflows.cases.realisation import Span, Spread
 from workflows.cases.reads import load_people
+from workflows.cases.realisation import Span, Spread
 from workflows.context import Context
 from workflows.errors import InvalidInput
 from workflows.projects import reads as project_reads

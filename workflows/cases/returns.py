@@ -196,19 +196,20 @@ def report(ctx: Context, form: ReportReturn, *, source: ReturnSource = ReturnSou
 
 def _require_free(ctx: Context, project: Project, span: Span, replaces: int | None) -> None:
     """Let the return that is corrected count no more, and refuse days that another one has."""
-    for other in queries.list_standing(ctx.session, [project.id]):
-        if other.id == replaces:
-            queries.end_return(ctx.session, other.id, ctx.now)
-            audit.record(ctx, "return.corrected", (RETURN, other.id), project=project.id)
-            replaces = None
-        elif span.overlaps(Span(other.starts, other.ends)):
-            period = describe_span(Span(other.starts, other.ends))
+    others = {row.id: row for row in queries.list_standing(ctx.session, [project.id])}
+    if replaces is not None:
+        if others.pop(replaces, None) is None:
+            raise Stale("What you correct counts no more: somebody corrected it or took it back.")
+        queries.end_return(ctx.session, replaces, ctx.now)
+        audit.record(ctx, "return.corrected", (RETURN, replaces), project=project.id)
+    for other in others.values():
+        taken = Span(other.starts, other.ends)
+        if span.overlaps(taken):
             raise InvalidInput(
-                f"{money(other.amount, other.currency)} was reported for {period} already. Correct that, or give other days.",
+                f"{money(other.amount, other.currency)} was reported for {describe_span(taken)} already. Correct that, or "
+                "give other days.",
                 field="starts",
             )
-    if replaces is not None:
-        raise Stale("What you correct counts no more: somebody corrected it or took it back.")
 
 
 def withdraw(ctx: Context, form: WithdrawReturn) -> None:
