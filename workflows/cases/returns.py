@@ -346,7 +346,9 @@ def skip(ctx: Context, form: SkipAsking) -> None:
 
 
 def refresh_copies(ctx: Context, project_id: int) -> None:
-    """Every message about a project's returns shows how they stand now."""
+    """Every message about a project's returns shows how they stand now, the one that was acted on first."""
+    if (before_them := permissions.find_shown(ctx)) is not None:
+        outbox.refresh(ctx, Subject(*before_them))
     askings: list[ReturnAsking] = queries.list_askings(ctx.session, project_id)
     outbox.refresh_all(ctx, ASKING, [asking.id for asking in askings])
     rows = queries.list_of_project(ctx.session, project_id)
