@@ -23,6 +23,7 @@ from bot.budgets import api as budget_api
 from bot.budgets import messages as budget_renderers
 from bot.budgets import slack as budget_listeners
 from bot.budgets.api import Costs
+from bot.cases import return_messages as return_renderers
 from bot.cases import slack as case_listeners
 from bot.delivery import sender
 from bot.delivery.loop import Delivery
@@ -117,6 +118,7 @@ RENDERERS = (
     *maturity_renderers.RENDERERS,
     *milestone_renderers.RENDERERS,
     *people_renderers.RENDERERS,
+    *return_renderers.RENDERERS,
 )
 
 

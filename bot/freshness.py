@@ -196,6 +196,8 @@ CLICKS = _table({
         models.evidence_type models.file models.more models.open models.pick_version models.register models.send_card
         models.send_pack models.settle models.shared models.step models.step_look
         portfolio.page_back portfolio.page_on portfolio.put portfolio.put_back portfolio.why
+        returns.attest returns.correct returns.enter returns.page_back returns.page_on returns.report returns.show
+        returns.skip
         registry.accept
         """,
     Rests.REQUEST: """
@@ -219,6 +221,7 @@ SUBMISSIONS = _table({
         models.submit_look models.submit_register models.submit_review models.submit_settle models.submit_step
         models.submit_version models.submit_waive
         portfolio.submit_put
+        returns.submit_report returns.submit_skip
         tokens.make
         """,
     Rests.REQUEST: """

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from bot.cases import messages, windows, words
+from bot.cases import messages, returns, windows, words
 from bot.deps import Deps
 from bot.slack import blocks, replies
 from bot.slack.interactions import (
@@ -78,8 +78,8 @@ def register(router: Router) -> None:
     )
     router.word(
         "portfolio",
-        "portfolio [unit]",
-        "projects by what they are worth, and why each stands where it does",
+        "portfolio [returns] [unit]",
+        "projects by what they are worth, and why each stands where it does; or what they returned",
         show_portfolio,
     )
     for action_id in words.PAGE:
@@ -88,6 +88,7 @@ def register(router: Router) -> None:
     router.action(words.PUT, open_put, PlaceWindow)
     router.action(words.PUT_BACK, put_back, PlaceWindow)
     router.submission(words.SUBMIT_PUT, put, PlaceWindow)
+    returns.register(router)
 
 
 # --- Beginning
@@ -409,6 +410,8 @@ _ALL = "all"
 
 def show_portfolio(command: Command) -> Reply:
     """`/mlgov portfolio`: what is worth most, of everything that I see or of one unit."""
+    if command.words[:1] == returns.WORD:
+        return returns.show_returns(command)
     unit = " ".join(command.words) or None
     return messages.portfolio(command.read(portfolio.load, unit), 0)
 

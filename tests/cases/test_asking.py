@@ -310,7 +310,7 @@ def test_two_years_ask_each_period_once_and_at_work(works: Works) -> None:
     keys = Counter(row.notice["asking_id"] for row in arrived)
     assert max(keys.values()) == 1
     assert len(keys) > 9
-    for project, name in owners.items():
+    for project in owners:
         rows = works.askings(project)
         periods = [row for row in rows if row.kind == "period"]
         spans = [Span(row.starts, row.ends) for row in periods]

@@ -387,6 +387,16 @@ def _find_reason(ctx: Context, project: Project, asking: ReturnAsking) -> str:
     return (case_queries.find_text(ctx.session, ids[-1]) or "") if ids else ""
 
 
+def require_return(ctx: Context, return_id: int) -> ProjectReturns:
+    """The project of a return, before somebody who may see that. Raises NotFound."""
+    permissions.require_member(ctx.actor, "returns.read", subject=(returns.RETURN, return_id))
+    row = queries.find_return(ctx.session, return_id)
+    project = _find_project(ctx, row.project_id) if row is not None else None
+    if row is None or project is None or not returns.may_see(ctx, project, row):
+        raise returns.no_return()
+    return _Loader(ctx, [project]).load(project)
+
+
 def load_return(ctx: Context, return_id: int) -> tuple[ProjectReturns, ReturnLine] | None:
     """A return with its project, whoever reads it: for the messages of those whom it was sent to. None when it's gone."""
     row = queries.find_return(ctx.session, return_id)
