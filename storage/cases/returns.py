@@ -268,7 +268,7 @@ class LiveRow:
     """The first day of the latest silence about which the owner was asked."""
     silence_on: date | None
     """When that was."""
-    shown: date | None
+    shown_since: date | None
     """The first day of the latest silence that the sponsor was shown."""
     is_lost: bool
     """Some message about it was not sent while its reader was at work."""

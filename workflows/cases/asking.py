@@ -79,7 +79,7 @@ def _is_for_sponsor(row: LiveRow, silence: Span, today: date, rhythm: Rhythm) ->
         row.silence == silence.starts
         and row.silence_on is not None
         and (today - row.silence_on).days >= rhythm.sponsor_after
-        and row.shown != silence.starts
+        and row.shown_since != silence.starts
     )
 
 
