@@ -36,6 +36,7 @@ HINTS = {
     "absences.own": "`/mlgov away` shows yours.",
     "approvals.waiting": "`/mlgov approvals` lists what waits for you.",
     "budgets.list": "`/mlgov budget` lists yours.",
+    "cases.list": "`/mlgov propose` lists yours.",
     "digests.decided": "The card shows by whom.",
     "digests.preview": "`/mlgov digest preview` shows how things stand now.",
     "digests.sample": "`/mlgov digest preview` shows what it would say.",

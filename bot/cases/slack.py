@@ -19,6 +19,7 @@ from bot.slack.interactions import (
     PageRef,
     PlaceWindow,
     ProjectRef,
+    Request,
     block_of,
 )
 from bot.slack.replies import Open, Private, Reply, Show
@@ -65,7 +66,7 @@ def register(router: Router) -> None:
     router.action(words.ADD_LINE, add_line, CaseDriver)
     router.action(words.LINE, line_menu, CaseLineChoice)
     router.action(words.DROP, drop, CaseOnRecord)
-    router.action(f"{reads.TYPE}.again", open_again, CaseRef)
+    router.action(f"{reads.TYPE}.again", open_again, Request)
     router.submission(words.NEXT, next_, CaseWindow)
     router.submission(words.KEEP_LINE, keep_line, CaseLineWindow)
     router.submission(words.ASK, ask, CaseWindow)
@@ -146,9 +147,9 @@ def _load(ctx: Context, case_id: int, step: int) -> tuple[CaseRecord, windows.Fa
     """A case and what its step shows beside it."""
     record = reads.load_record(ctx, case_id)
     is_review = step == REVIEW
-    guard_steps = (find_step(KeepPeople.NAME), find_step(KeepCertainty.NAME))
-    free = _list_free_projects(ctx) if step == find_step(KeepIdea.NAME) else []
-    if record.project_key is not None and step == find_step(KeepIdea.NAME):
+    guard_steps = (find_step(KeepPeople.KEY), find_step(KeepCertainty.KEY))
+    free = _list_free_projects(ctx) if step == find_step(KeepIdea.KEY) else []
+    if record.project_key is not None and step == find_step(KeepIdea.KEY):
         free.insert(0, (record.project_key, record.project_key))
     is_askable = is_review and "business_case" in ctx.policy.gates
     route = ""
@@ -158,8 +159,10 @@ def _load(ctx: Context, case_id: int, step: int) -> tuple[CaseRecord, windows.Fa
             approval_submission.preview_route(ctx, CASE_APPROVAL.gate, people)
         )
     return record, windows.Facts(
-        place=portfolio.find_place(ctx, record),
-        guard=approval.find_guard(ctx, record.category) if step in guard_steps else windows.NOTHING_TO_SAY,
+        place=portfolio.find_place_of(ctx, record),
+        guard=approval.find_guard(ctx, record.category)
+        if step in guard_steps
+        else windows.NOTHING_TO_SAY,
         alike=reads.list_alike(ctx, record) if step in (3, REVIEW) else (),
         missing=approval.list_missing(ctx, case_id) if is_review else (),
         projects=free,
@@ -192,9 +195,9 @@ def open_step(click: Click, ref: CaseStep) -> Reply:
     return _window(click, ref.case_id, ref.step)
 
 
-def open_again(click: Click, ref: CaseRef) -> Reply:
-    """From a request that ended: its case, to be changed and asked again. The button carries the request."""
-    case_id = click.read(reads.find_by_request, ref.case_id)
+def open_again(click: Click, request: Request) -> Reply:
+    """From a request that ended: its case, to be changed and asked again."""
+    case_id = click.read(reads.find_by_request, request.approval_id)
     click.read(reads.require_writer, case_id)
     return _window(click, case_id, REVIEW)
 
@@ -384,7 +387,7 @@ def show(click: Click, ref: CaseRef) -> Reply:
         view = windows.details(
             record,
             reads.list_revisions(ctx, ref.case_id),
-            portfolio.find_place(ctx, record),
+            portfolio.find_place_of(ctx, record),
             may_write=reads.may_write(ctx, ref.case_id),
         )
     return click.window(view)

@@ -96,11 +96,11 @@ def step(
     note: str = "",
 ) -> Block:
     """One step of a case. `entered` is what somebody wrote where the step changed meanwhile, and `note` says so."""
-    shown = _Shown(record, entered or {})
+    draft = _Draft(record, entered or {})
     body: list[Block] = [blocks.context(words.progress(record, number))]
     if note:
         body.append(blocks.section(f":warning: {blocks.escape(note, 400)}"))
-    body += _BODIES[number - 1](shown, facts)
+    body += _BODIES[number - 1](draft, facts)
     so_far = words.so_far(record, facts.place)
     if so_far and number < REVIEW:
         body.append(blocks.context(so_far))
@@ -124,7 +124,7 @@ def _submit(facts: Facts) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class _Shown:
+class _Draft:
     """A case with what somebody has entered on top of it."""
 
     record: CaseRecord
@@ -135,12 +135,12 @@ class _Shown:
         return str(value) if isinstance(value, str) else kept
 
 
-def _idea(shown: _Shown, facts: Facts) -> list[Block]:
-    record, content = shown.record, shown.record.content
+def _idea(draft: _Draft, facts: Facts) -> list[Block]:
+    record, content = draft.record, draft.record.content
     body = [
-        ask(KeepIdea, "title", initial=shown.text("title", record.title)),
-        ask(KeepIdea, "problem", initial=shown.text("problem", content.problem), optional=True),
-        ask(KeepIdea, "affected", initial=shown.text("affected", content.affected), optional=True),
+        ask(KeepIdea, "title", initial=draft.text("title", record.title)),
+        ask(KeepIdea, "problem", initial=draft.text("problem", content.problem), optional=True),
+        ask(KeepIdea, "affected", initial=draft.text("affected", content.affected), optional=True),
     ]
     return [*body, *_project_choice(facts.projects, record.project_key)]
 
@@ -154,29 +154,29 @@ def _project_choice(projects: Sequence[tuple[str, str]], chosen: str | None) -> 
     return [ask(KeepIdea, "project", menu, optional=True)]
 
 
-def _people(shown: _Shown, facts: Facts) -> list[Block]:
-    record = shown.record
+def _people(draft: _Draft, facts: Facts) -> list[Block]:
+    record = draft.record
     kinds = [
         f"*{kind.name}* ({kind.benchmark}x on average): {kind.sentence}"
         for kind in rules.CATEGORIES.values()
     ]
     options = [blocks.option(kind.name, value.value) for value, kind in rules.CATEGORIES.items()]
-    chosen = shown.text("category", record.category.value if record.category else "")
+    chosen = draft.text("category", record.category.value if record.category else "")
     initial = next((each for each in options if each["value"] == chosen), None)
     owner, sponsor = (
         person.slack_id if person else None for person in (record.owner, record.sponsor)
     )
     body = [
         ask_person(
-            KeepPeople, "owner_id", shown.text("owner_id", owner or "") or None, optional=True
+            KeepPeople, "owner_id", draft.text("owner_id", owner or "") or None, optional=True
         ),
         ask_person(
-            KeepPeople, "sponsor_id", shown.text("sponsor_id", sponsor or "") or None, optional=True
+            KeepPeople, "sponsor_id", draft.text("sponsor_id", sponsor or "") or None, optional=True
         ),
         ask(
             KeepPeople,
             "business_unit",
-            initial=shown.text("business_unit", record.business_unit or ""),
+            initial=draft.text("business_unit", record.business_unit or ""),
             optional=True,
         ),
         blocks.section("\n".join(kinds)),
@@ -199,42 +199,42 @@ def _guard(guard: Guard) -> list[Block]:
     return [blocks.section(text)]
 
 
-def _measure(shown: _Shown, facts: Facts) -> list[Block]:
-    content = shown.record.content
+def _measure(draft: _Draft, facts: Facts) -> list[Block]:
+    content = draft.record.content
     body = [
-        ask(KeepMeasure, "metric", initial=shown.text("metric", content.metric), optional=True),
+        ask(KeepMeasure, "metric", initial=draft.text("metric", content.metric), optional=True),
         ask(
             KeepMeasure,
             "baseline",
-            initial=shown.text("baseline", words.figure_text(content.baseline)),
+            initial=draft.text("baseline", words.figure_text(content.baseline)),
             optional=True,
         ),
         ask_day(KeepMeasure, "baseline_on", content.baseline_on),
         ask(
             KeepMeasure,
             "target",
-            initial=shown.text("target", words.figure_text(content.target)),
+            initial=draft.text("target", words.figure_text(content.target)),
             optional=True,
         ),
     ]
     return [*([blocks.section(words.alike(facts.alike))] if facts.alike else []), *body]
 
 
-def _frame(shown: _Shown, facts: Facts) -> list[Block]:
-    content = shown.record.content
+def _frame(draft: _Draft, facts: Facts) -> list[Block]:
+    content = draft.record.content
     return [
         ask_day(KeepFrame, "starts", content.starts),
-        ask(KeepFrame, "months", initial=shown.text("months", words.months(content.months))),
-        ask(KeepFrame, "currency", initial=shown.text("currency", content.currency or "")),
+        ask(KeepFrame, "months", initial=draft.text("months", words.months(content.months))),
+        ask(KeepFrame, "currency", initial=draft.text("currency", content.currency or "")),
     ]
 
 
-def _benefits(shown: _Shown, facts: Facts) -> list[Block]:
-    return _lines(shown.record, shown.record.benefits, CaseSide.BENEFIT)
+def _benefits(draft: _Draft, facts: Facts) -> list[Block]:
+    return _lines(draft.record, draft.record.benefits, CaseSide.BENEFIT)
 
 
-def _costs(shown: _Shown, facts: Facts) -> list[Block]:
-    return _lines(shown.record, shown.record.costs, CaseSide.COST)
+def _costs(draft: _Draft, facts: Facts) -> list[Block]:
+    return _lines(draft.record, draft.record.costs, CaseSide.COST)
 
 
 def _lines(record: CaseRecord, figures: Sequence[Figure], side: CaseSide) -> list[Block]:
@@ -272,26 +272,26 @@ def _line(record: CaseRecord, figure: Figure) -> Block:
     )
 
 
-def _certainty(shown: _Shown, facts: Facts) -> list[Block]:
-    record, content = shown.record, shown.record.content
+def _certainty(draft: _Draft, facts: Facts) -> list[Block]:
+    record, content = draft.record, draft.record.content
     tiers = [
         blocks.option("Tier 1: the gravest", "1"),
         blocks.option("Tier 2", "2"),
         blocks.option("Tier 3: the least", "3"),
     ]
-    chosen = shown.text("tier", str(content.tier or ""))
+    chosen = draft.text("tier", str(content.tier or ""))
     initial = next((each for each in tiers if each["value"] == chosen), None)
     body = [
         ask(
             KeepCertainty,
             "confidence",
-            initial=shown.text("confidence", words.percent(content.confidence)),
+            initial=draft.text("confidence", words.percent(content.confidence)),
             optional=True,
         ),
         ask(
             KeepCertainty,
             "feasibility",
-            initial=shown.text("feasibility", words.percent(content.feasibility)),
+            initial=draft.text("feasibility", words.percent(content.feasibility)),
             optional=True,
         ),
         ask(
@@ -309,14 +309,14 @@ def _certainty(shown: _Shown, facts: Facts) -> list[Block]:
         body += [
             *_guard(facts.guard),
             ask(
-                KeepCertainty, "waiver", initial=shown.text("waiver", record.waiver), optional=True
+                KeepCertainty, "waiver", initial=draft.text("waiver", record.waiver), optional=True
             ),
         ]
     return body
 
 
-def _review(shown: _Shown, facts: Facts) -> list[Block]:
-    record = shown.record
+def _review(draft: _Draft, facts: Facts) -> list[Block]:
+    record = draft.record
     body = [blocks.section(summary(record, facts.place))]
     if record.waits is not None:
         return [

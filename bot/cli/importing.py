@@ -1,4 +1,4 @@
-"""`mlgov import`: people, projects, budgets, milestones and models from tables, cost from FOCUS files."""
+"""`mlgov import`: people, projects, budgets, milestones, models and business cases from tables, cost from FOCUS files."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -8,7 +8,8 @@ import typer
 from bot.cli.base import fail, find_org_key, is_terminal, load_policy_text, open_database, say
 
 app = typer.Typer(
-    help="Bring in people, projects, budgets, milestones, models and cost.", no_args_is_help=True
+    help="Bring in people, projects, budgets, milestones, models, business cases and cost.",
+    no_args_is_help=True,
 )
 
 File = Annotated[Path, typer.Argument(help="A CSV or XLSX file.", show_default=False)]
@@ -94,6 +95,14 @@ def models(
 ) -> None:
     """Models: key, name, kind, vendor, project, owner, purpose, technique, data sources, upstream (a; b), exposure, purpose class, EU class."""
     _import("models", file, dry_run, map_, skip_bad_rows)
+
+
+@app.command()
+def cases(
+    file: File, dry_run: DryRun = False, map_: Map = None, skip_bad_rows: SkipBad = False
+) -> None:
+    """Business cases: project, starts, months, currency, benefits and costs a month (low / likely / high), confidence, feasibility, tier, metric, baseline, target."""
+    _import("cases", file, dry_run, map_, skip_bad_rows)
 
 
 def _import(

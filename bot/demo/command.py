@@ -101,6 +101,7 @@ def _bring_in(demo: "Demo", work: Path, opens: datetime) -> None:
         ("projects", org.projects_csv()),
         ("budgets", org.budgets_csv(opens.date().replace(day=1).isoformat())),
         ("milestones", organisation.milestones_csv(opens.date())),
+        ("cases", org.cases_csv(opens.date().replace(month=1, day=1).isoformat())),
     ):
         path = work / f"{kind}.csv"
         path.write_text(content, encoding="utf-8")

@@ -1,6 +1,7 @@
 """A gate for releases in the demo's policy, and a token for whoever wants to play the pipeline in a terminal."""
 
 import csv
+import io
 import json
 import random
 from collections.abc import Mapping
@@ -272,6 +273,63 @@ def projects_csv() -> str:
     return "\n".join(lines) + "\n"
 
 
+CASES = (
+    # project, driver, benefits and costs a month, confidence, feasibility, tier, what is measured, now, aim.
+    # The dull one is worth most; the one that everybody talks about is worth least.
+    ("parts-demand", "cost_saved", "150,000 / 180,000 / 210,000", "22,000", "80 %", "95 %", 3, "Parts written off, % of stock", 7, 4),
+    ("warranty-fraud", "risk_avoided", "70,000 / 110,000 / 160,000", "14,000", "70 %", "90 %", 1, "Claims paid wrongly a month", 61, 20),
+    ("route-planner", "cost_saved", "45,000 / 60,000 / 70,000", "11,000", "70 %", "90 %", 3, "Kilometres a delivery", 14, 12),
+    ("ticket-triage", "cost_saved", "60,000 → 95,000", "41,000", "80 %", "95 %", 2, "Minutes to route a ticket", 12, 4),
+    ("churn-forecast", "revenue", "10,000 / 40,000 / 90,000", "7,000", "50 %", "80 %", 2, "Customers lost a quarter, %", 6, 5),
+    ("voice-intake", "cost_saved", "18,000 / 24,000 / 30,000", "10,000", "60 %", "80 %", 2, "Calls answered by itself, %", 0, 30),
+    ("lane-vision", "revenue", "0 → 400,000", "95,000", "25 %", "40 %", 1, "Lanes kept in night tests, %", 81, 99),
+)  # fmt: skip
+
+
+def cases_csv(starts: str) -> str:
+    """Their business cases as a file that `mlgov import cases` takes; Battery health was never estimated."""
+    table = io.StringIO()
+    writer = csv.writer(table)
+    writer.writerow(
+        [
+            "project",
+            "starts",
+            "months",
+            "currency",
+            "benefit_driver",
+            "benefits",
+            "cost_driver",
+            "costs",
+            "confidence",
+            "feasibility",
+            "tier",
+            "metric",
+            "baseline",
+            "target",
+        ]
+    )
+    for key, driver, benefits, costs, sure, feasible, tier, metric, now, aim in CASES:
+        writer.writerow(
+            [
+                key,
+                starts,
+                36,
+                "EUR",
+                driver,
+                benefits,
+                "compute",
+                costs,
+                sure,
+                feasible,
+                tier,
+                metric,
+                now,
+                aim,
+            ]
+        )
+    return table.getvalue()
+
+
 def budgets_csv(starts: str) -> str:
     """The budgets as a file that `mlgov import budgets` takes; `starts` is an ISO date."""
     lines = ["project,period,starts,amount,currency,basis,owner,thresholds"]
@@ -324,6 +382,14 @@ gates:
     auto_approve: model.tier == 3 && evidence.waived == 0 && evidence.flagged == 0 && findings.open == 0
     expires_after: 5d
     valid_for: 365d
+  business_case:
+    stages:
+      - name: Sponsor
+        approvers: [subject.sponsor]
+      - name: Finance
+        when: case.costs > 50000.0
+        approvers: [role:finance]
+    expires_after: 14d
 """
     + """
 costs:

@@ -5,6 +5,7 @@ from datetime import date
 
 from bot.approvals import windows as approval_views
 from bot.approvals import words as approval_words
+from bot.cases import words as case_words
 from bot.charts.drawing import Picture
 from bot.inventory import cards as model_views
 from bot.maturity import messages as maturity_messages
@@ -37,6 +38,8 @@ def home(status: HomeStatus) -> Block:
             blocks.divider(),
             blocks.context(words.bulleted(words.introduction(status.introduces))),
         ]
+    propose = blocks.button("Propose an idea", case_words.NEW, "-")
+    body.append(blocks.actions([propose], block_id="propose"))
     body.append(blocks.context(f"As of {blocks.when(status.now)} · `/mlgov help` lists the words"))
     pages = {
         WAITING: status.waiting.number,

@@ -1,8 +1,9 @@
 """Reading and writing business cases and their revisions."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import ColumnElement, and_, func, or_, select, update
@@ -53,6 +54,12 @@ def find_of_project(session: Session, project_id: int) -> BusinessCase | None:
     return session.execute(
         select(BusinessCase).where(BusinessCase.project_id == project_id)
     ).scalar_one_or_none()
+
+
+def list_of_projects(session: Session, project_ids: Collection[int]) -> dict[int, BusinessCase]:
+    """Project id → its case, for those that have one."""
+    rows = in_parts(session, select(BusinessCase), BusinessCase.project_id, project_ids)
+    return {case.project_id: case for (case,) in rows if case.project_id is not None}
 
 
 def find_revision(session: Session, case_id: int, number: int) -> CaseRevision | None:
@@ -209,7 +216,7 @@ def list_alike(
 
 @dataclass(frozen=True, slots=True)
 class PortfolioRow:
-    """A project with the estimate that holds. `number` and all after it are None where nothing was agreed."""
+    """A project with the estimate that holds. `currency` and all after it are None where nothing was agreed."""
 
     project_id: int
     key: str
@@ -218,10 +225,12 @@ class PortfolioRow:
     owner_id: str | None
     business_unit: str | None
     category: str | None
-    case_id: int | None
-    number: int | None
-    content: dict[str, Any] | None
-    flows: dict[str, Any] | None
+    currency: str | None
+    confidence: Decimal | None
+    feasibility: Decimal | None
+    tier: int | None
+    likely: list[Any] | None
+    """Benefits and costs by month, as runs."""
     agreed_at: datetime | None
 
 
@@ -238,10 +247,11 @@ def list_portfolio(
             Project.owner_id,
             Project.business_unit,
             Project.category,
-            BusinessCase.id,
-            CaseRevision.number,
-            CaseRevision.content,
-            CaseRevision.flows,
+            CaseRevision.currency,
+            CaseRevision.confidence,
+            CaseRevision.feasibility,
+            CaseRevision.tier,
+            CaseRevision.likely,
             CaseRevision.agreed_at,
         )
         .outerjoin(BusinessCase, BusinessCase.project_id == Project.id)
@@ -258,7 +268,12 @@ def list_portfolio(
         if within is None
         else in_parts(session, statement, Project.id, within)
     )
-    return sorted((PortfolioRow(*row) for row in rows), key=lambda row: row.project_id)
+    return sorted((PortfolioRow(*_cells(row)) for row in rows), key=lambda row: row.project_id)
+
+
+def _cells(row: Iterable[Any]) -> Iterator[Any]:
+    # More columns than the types of a statement can tell one by one.
+    return iter(row)
 
 
 def find_tiers(session: Session, project_ids: Collection[int] | None) -> dict[int, int]:

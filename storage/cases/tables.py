@@ -58,6 +58,13 @@ class CaseRevision(Base):
     """As `BusinessCase.content` was, with category and unit."""
     flows: Mapped[dict[str, Any]]
     """Benefits and costs by month, low, likely and high, as runs (`workflows.cases.amounts.Range`)."""
+    currency: Mapped[str]
+    confidence: Mapped[Decimal]
+    feasibility: Mapped[Decimal]
+    tier: Mapped[int | None]
+    likely: Mapped[list[Any]]
+    """The likely benefits and costs of `flows`, which the portfolio reads of every project: with the columns above it
+    spares reading the rest."""
     approval_id: Mapped[int | None] = mapped_column(ForeignKey("approval.id"), index=True)
     """The request that decided it; None until there is one, and for a change that nobody had to approve."""
     made_by: Mapped[str | None] = mapped_column(ForeignKey("person.id"), index=True)

@@ -126,7 +126,7 @@ FREE = _columns(
         "budget_alert": "basis",
         "business_case": "business_unit category state",
         "case_return": "currency source",
-        "case_revision": "flows",
+        "case_revision": "flows currency likely",
         "decision": "verdict shown",
         "digest": "kind week audience state",
         "digest_release": "kind audience week state last_error",

@@ -206,6 +206,7 @@ def test_each_button_and_window_says_what_it_carries() -> None:
     assert nothing == {
         "approvals.away_planned",
         "approvals.several",
+        "cases.new",
         "front.all",
         "front.help",
         "front.projects",

@@ -195,7 +195,7 @@ class Board(House):
 
     def approve(self, case_id: int) -> int:
         """Asked and approved by all who have to; the request's id."""
-        approval_id = self.ask(case_id)
+        approval_id = self.ask(case_id, (self.row(case_id).created_by or "").removeprefix("p-"))
         self.decide(SPO, approval_id)
         if self.state(approval_id) == "pending":
             self.decide(FIN, approval_id)

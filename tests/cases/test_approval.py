@@ -34,7 +34,7 @@ def test_asking_makes_the_project_and_tells_both_sides(board: Board) -> None:
     approval_id = board.ask(case_id)
     card = board.card(approval_id)
     assert card.words.asks == (
-        "start Ticket routing: it costs 120,000 EUR and brings 480,000 EUR in 24 months (4.0x)"
+        "begin: it costs 120,000 EUR and brings 480,000 EUR in 24 months (4.0x)"
     )
     facts = dict(card.words.facts)
     assert facts["Worth today"].startswith("326,469 EUR")
@@ -219,9 +219,7 @@ def test_a_material_change_is_approved_anew(board: Board) -> None:
     with pytest.raises(InvalidInput, match="approved anew: costs are"):
         record(board, case_id)
     approval_id = board.ask(case_id)
-    assert board.card(approval_id).words.asks.startswith(
-        "re-estimate Ticket routing: it costs 132,000"
-    )
+    assert board.card(approval_id).words.asks.startswith("change its estimate: it costs 132,000")
     assert board.card(approval_id).words.stays == "the estimate that was approved before holds on"
     # Until it is decided, what was agreed holds.
     assert board.row(case_id).agreed == 1
@@ -340,11 +338,17 @@ def test_the_gravest_model_of_the_project_counts_for_its_tier(board: Board) -> N
     with board.db.begin() as session:
         session.add_all(
             Model(
-                key=f"m{number}", name="M", kind="internal", project_id=project.id, tier=number,
-                data_sources=[], state="inventoried", created_at=board.now,
+                key=f"m{number}",
+                name="M",
+                kind="internal",
+                project_id=project.id,
+                tier=number,
+                data_sources=[],
+                state="inventoried",
+                created_at=board.now,
             )
             for number in (2, 1)
-        )  # fmt: skip
+        )
     assert tier() == 1
 
 

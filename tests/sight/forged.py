@@ -10,6 +10,7 @@ SEEN = "{request}:{revision}"
 PLACED = "{request}:{revision}:{place}"
 CONDITION = "{request}:{revision}:{condition}:1"
 MILESTONE = "{milestone}:1"
+CASE = "{case}:{case_revision}"
 AT = "{model}:1:{version}:1"
 """What a card of a model carries behind its verb."""
 OWN = "{own}:1:{own_version}:1"
@@ -44,6 +45,14 @@ CLICKS: dict[str, tuple[str, ...]] = {
     "budgets.acknowledge": ("{alert}",),
     "budgets.break_down": ("{budget}",),
     "budgets.increase": ("{budget}:1",),
+    "case.again": (SEEN,),
+    "cases.add_line": ("{case}:{case_revision}:revenue", "{case}:{case_revision}:nothing"),
+    "cases.back": ("{case}:1", "{case}:8"),
+    "cases.drop": (CASE, "{case}:999"),
+    "cases.line": (f"change:{CASE}:1", f"remove:{CASE}:1"),
+    "cases.new": NOTHING,
+    "cases.open": ("{case}:2",),
+    "cases.show": ("{case}",),
     "digests.open": ("{digest}:budgets", "{digest}:milestones", "{digest}:decisions"),
     "digests.send": ("{release}",),
     "digests.skip": ("{release}",),
@@ -98,6 +107,11 @@ CLICKS: dict[str, tuple[str, ...]] = {
     "models.shared": ("{file}",),
     "models.step": (f"submit:{AT}", "submit:{own}:1:{version}:1"),
     "models.step_look": (f"submit:{AT}",),
+    "portfolio.page_back": ("all:0", "{unit}:0"),
+    "portfolio.page_on": ("all:1", "{unit}:1"),
+    "portfolio.put": ("{project}",),
+    "portfolio.put_back": ("{project}",),
+    "portfolio.why": ("{project}",),
     "registry.accept": ("0", "1", "-"),
     "tokens.revoke": ("{token}",),
 }  # fmt: skip
@@ -127,6 +141,9 @@ SUBMISSIONS: dict[str, tuple[str, ...]] = {
     "approvals.several_decided": NOTHING,
     "budgets.ask": ("{budget}:1", "{budget}:1::{place}", "{budget}:9"),
     "budgets.change": ("{budget}:1:{request}:{place}:{revision}",),
+    "cases.ask": (f"{CASE}:8::",),
+    "cases.keep_line": (f"{CASE}:0:revenue", f"{CASE}:1:revenue"),
+    "cases.next": (f"{CASE}:1::", f"{CASE}:5::", "0:0:1:C0VAULT|1.2:00"),
     "maturity.keep_note": ("{invitation}:0",),
     "maturity.keep_plan": ("org.teams|{unit}",),
     "maturity.keep_skip": ("{invitation}",),
@@ -163,6 +180,7 @@ SUBMISSIONS: dict[str, tuple[str, ...]] = {
     "models.submit_step": (f"submit:{AT}:{{place}}", f"pass:{AT}:{{place}}"),
     "models.submit_version": (f"version:{AT}:{{place}}",),
     "models.submit_waive": (f"waive:{AT}:{{place}}", "waive:{own}:1:{version}:1"),
+    "portfolio.submit_put": ("{project}",),
     "tokens.make": NOTHING,
 }
 """Window → the metadata it was opened with."""
@@ -207,6 +225,8 @@ ENTERED: dict[str, dict[str, Any]] = {
     "link": {"value": ""},
     "lasts": {"selected_option": {"value": "7"}},
     "verdict": {"selected_option": {"value": "approve"}},
+    "place": {"value": "1"},
+    "problem": {"value": "It takes too long."},
     "pick:{request}:{revision}": {"selected_options": [{"value": "yes"}]},
     "pick:{evidence}:1": {"selected_options": [{"value": "yes"}]},
 }
@@ -244,12 +264,14 @@ WORDS: dict[str, tuple[str, ...]] = {
     "milestones": ("{project}", ""),
     "model": ("{model_key}", "{model_key}:7.7"),
     "models": ("{model_key}", "", "claims"),
+    "portfolio": ("", "{unit}"),
+    "propose": ("",),
     "rollout": NOTHING,
     "status": ("{project}", "", "all", "quagga vault"),
     "token": NOTHING,
 }
 """Word → what follows it."""
-SHORTCUTS = frozenset({"milestones.promise", "models.from_message"})
+SHORTCUTS = frozenset({"cases.from_message", "milestones.promise", "models.from_message"})
 REPLIES = frozenset({"approval.note"})
 
 PATHS: dict[str, Any] = {
@@ -292,7 +314,9 @@ FOR_ANYBODY = {
 TELL_NOTHING: dict[str, str] = {
     **dict.fromkeys(
         (
-            "click approvals.away", "click approvals.several", "click front.help", "click front.page_back",
+            "click approvals.away", "click approvals.several", "click cases.new", "click front.help",
+            "click front.page_back", "click portfolio.page_back", "click portfolio.page_on", "command portfolio",
+            "shortcut cases.from_message", "word portfolio",
             "click front.page_on", "click models.register", "click registry.accept", "command digest",
             "command help", "command rollout", "shortcut models.from_message", "submission approvals.away_planned",
             "submission tokens.make", "word digest", "word help", "word rollout", "word token",
@@ -303,6 +327,7 @@ TELL_NOTHING: dict[str, str] = {
         ("click maturity.answer", "click models.evidence_type", "click models.pick_version"),
         "what it names stands in its window, in which it is tried too",
     ),
+    "click case.again": "the request that was planted is about a budget",
     "search approvals.takers": "nobody else can decide what was planted",
     "click digests.open": "the digest that was planted is empty",
     "click maturity.early": "too few answered",

@@ -12,7 +12,7 @@ from sqlalchemy import select
 from storage.approvals.tables import Approval
 from storage.budgets.tables import Budget, BudgetAlert
 from storage.digests.tables import Digest, DigestRelease
-from storage.enums import EuClass, Exposure, Level, ModelKind, PurposeClass, Severity
+from storage.enums import Driver, EuClass, Exposure, Level, ModelKind, PurposeClass, Severity
 from storage.milestones.tables import Milestone, MilestoneImport
 from storage.projects.tables import Project
 from tests.api.conftest import GATES
@@ -23,7 +23,9 @@ from workflows.approvals import approvers, submission
 from workflows.approvals.approvers import Away
 from workflows.approvals.forms import SubmitRequest
 from workflows.budgets.forms import IncreaseBudget
-from workflows.context import Actor
+from workflows.cases import service as cases
+from workflows.cases.forms import CaseLine, KeepFrame, KeepIdea, Propose
+from workflows.context import Actor, Context
 from workflows.evidence import service as evidence_service
 from workflows.evidence.forms import SubmitEvidence
 from workflows.inventory import evidence as inventory_evidence
@@ -50,7 +52,7 @@ POLICY = GATES.replace(
 )
 MARKS = (
     "quagga-vault", "Quagga", "77731", "77,731", "88117", "88,117", "60504", "60,504",
-    "Okapi", "Tapir", "Bongo", "Kudu", "Nyala", "Gerenuk", "Dikdik", "Sitatunga",
+    "Okapi", "Tapir", "Bongo", "Kudu", "Nyala", "Gerenuk", "Dikdik", "Sitatunga", "Hirola", "Oryx",
 )  # fmt: skip
 """Words and amounts that stand nowhere but in what is out of sight: its names, amounts, reasons and findings."""
 KEY, MODEL = "quagga-vault", "tapir"
@@ -109,6 +111,8 @@ class Planted:
     file: str
     unit: str
     person: str
+    case: int
+    case_revision: int
     place: str = ":"
     """`channel:ts` of the card that the forger claims to stand before."""
 
@@ -119,6 +123,7 @@ ABSENT = Planted(
     version=990007, evidence=990008, finding=990009, cycle=990010, invitation=990011,
     digest=990012, release=990013, absence=990014, condition=990015,
     token="mlgov_p_00000000", file="F0NOTHERE01", unit="Nowhere", person=OLA,
+    case=990016, case_revision=1,
 )  # fmt: skip
 """What is forged beside it: nothing of ours has these ids."""
 
@@ -267,6 +272,7 @@ def plant(office: Office) -> Planted:
             permalink="https://acme.slack.com/files/U0OLA/F0KUDU00001/kudu.csv",
             content={},
         )
+        case, case_revision = _plant_case(make_context(session, actor=ola, **common))
         revision = session.get_one(Approval, request).revision
         invitation = maturity.find_own(make_context(session, actor=ola, policy=deps.policy))
         assert invitation is not None
@@ -294,7 +300,19 @@ def plant(office: Office) -> Planted:
         file="F0KUDU00001",
         unit="Gerenuk unit",
         person=OLA,
+        case=case,
+        case_revision=case_revision,
     )
+
+
+def _plant_case(ctx: Context) -> tuple[int, int]:
+    """A business case of the project, half written; its id and revision."""
+    case_id = cases.propose(ctx, Propose(title="Hirola idea", request_key="hirola"))
+    at = {"case_id": case_id, "revision": 9}
+    cases.keep_step(ctx, KeepIdea(**at, title="Hirola idea", problem="Oryx.", project=KEY))
+    cases.keep_step(ctx, KeepFrame(**at, starts=date(2026, 3, 1), months=12, currency="EUR"))
+    revision = cases.keep_line(ctx, CaseLine(**at, driver=Driver.REVENUE, amount="61,613"))
+    return case_id, revision
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from storage.cases import queries
 from storage.cases.tables import BusinessCase, CaseRevision
-from storage.enums import ApprovalState, CaseSide, CaseState, Driver, ProjectCategory, ProjectStatus
+from storage.enums import ApprovalState, CaseState, ProjectCategory, ProjectStatus
 from storage.money import money_text
 from storage.projects import queries as project_queries
 from storage.projects.tables import Project
@@ -27,12 +27,12 @@ from workflows.approvable import (
 )
 from workflows.audit import service as audit
 from workflows.budgets import service as budgets
-from workflows.cases import reads, rules, service
+from workflows.cases import portfolio, reads, revisions, rules, service
 from workflows.cases.amounts import Range, cut_off, total
 from workflows.cases.forms import AskCase, KeepCertainty, OnCase, find_step
 from workflows.cases.reads import TYPE
 from workflows.cases.records import Content, Guard, Missing, Revision
-from workflows.context import Context
+from workflows.context import ActorKind, Context
 from workflows.errors import GovernanceError, InvalidInput, Stale
 from workflows.maturity import results, targets
 from workflows.policy.conditions import Facts
@@ -100,7 +100,7 @@ def _list_missing(ctx: Context, case: BusinessCase, content: Content) -> list[Mi
     if case.waiver_id is None and find_guard(ctx, category).needs_waiver:
         missing.append(
             Missing(
-                find_step(KeepCertainty.NAME),
+                find_step(KeepCertainty.KEY),
                 "Say why innovation can't wait although maturity is low.",
             )
         )
@@ -139,7 +139,7 @@ def record_reestimate(ctx: Context, form: OnCase, *, reason: str) -> int:
     reasons = _list_material(ctx, before, _estimate_now(ctx, case, content))
     if reasons:
         raise InvalidInput(f"This has to be approved anew: {', '.join(reasons)}.")
-    revision = _add_revision(ctx, case, content)
+    revision = revisions.add(ctx, case, content)
     if not reads.list_differences(before, reads.build_revision(ctx, revision, None)):
         raise InvalidInput("Nothing differs from the estimate that holds.")
     revision.agreed_at = ctx.now
@@ -151,7 +151,7 @@ def record_reestimate(ctx: Context, form: OnCase, *, reason: str) -> int:
         "case.reestimated",
         (TYPE, case.id),
         number=revision.number,
-        **_figures_of(ctx, revision),
+        **revisions.list_figures(ctx, revision),
         **({"reason": audit.text_fact(text)} if text is not None else {}),
     )
     return revision.number
@@ -204,64 +204,6 @@ def _require_complete(ctx: Context, case: BusinessCase, content: Content) -> Non
         raise Incomplete(missing)
 
 
-def _add_revision(ctx: Context, case: BusinessCase, content: Content) -> CaseRevision:
-    figures = reads.read_figures(content)
-    revision = CaseRevision(
-        case_id=case.id,
-        number=queries.find_last_number(ctx.session, case.id) + 1,
-        content={
-            **content.stored(),
-            "category": case.category,
-            "business_unit": case.business_unit,
-        },
-        flows={
-            "benefits": reads.sum_side(figures, CaseSide.BENEFIT).stored(),
-            "costs": reads.sum_side(figures, CaseSide.COST).stored(),
-            "bills": _sum_bills(content).stored(),
-        },
-        approval_id=None,
-        made_by=ctx.actor.id,
-        made_at=ctx.now,
-        agreed_at=None,
-    )
-    ctx.session.add(revision)
-    ctx.session.flush()
-    return revision
-
-
-def _sum_bills(content: Content) -> Range:
-    """All costs but people, which no bill of a provider has."""
-    bills = Range()
-    for figure in reads.read_figures(content):
-        if figure.line.side is CaseSide.COST and figure.line.driver is not Driver.PEOPLE:
-            bills += figure.estimate
-    return bills
-
-
-def _figures_of(ctx: Context, revision: CaseRevision) -> dict[str, Any]:
-    """What a revision comes to, for the ledger and the request: amounts as canonical text."""
-    likely = _weigh(ctx, revision).likely
-    content = Content.model_validate(revision.content)
-    return {
-        "benefits": money_text(likely.benefits.quantize(rules.CENT)),
-        "costs": money_text(likely.costs.quantize(rules.CENT)),
-        "npv": money_text(likely.npv.quantize(rules.CENT)),
-        "currency": content.currency,
-        "months": content.months,
-        "starts": content.starts.isoformat() if content.starts else None,
-        "category": revision.content["category"],
-        "tier": content.tier,
-    }
-
-
-def _weigh(ctx: Context, revision: CaseRevision) -> rules.Outlook:
-    return rules.weigh(
-        Range.of(revision.flows["benefits"]),
-        Range.of(revision.flows["costs"]),
-        ctx.policy.cases.discount_rate,
-    )
-
-
 def _describe_budget(revision: CaseRevision) -> tuple[Decimal, date, date] | None:
     """The first budget: what bills of the first twelve months are likely to come to, its first and its last day; None
     where nothing is to be billed."""
@@ -304,7 +246,7 @@ class CaseApproval:
             raise InvalidInput(
                 "The change is small, so nobody has to approve it; record it instead."
             )
-        revision = _add_revision(ctx, case, content)
+        revision = revisions.add(ctx, case, content)
         project = _begin_project(ctx, case, content)
         if case.agreed is None:
             case.state = CaseState.WAITING.value
@@ -316,7 +258,7 @@ class CaseApproval:
                 "case_id": case.id,
                 "number": revision.number,
                 "from_number": case.agreed,
-                **_figures_of(ctx, revision),
+                **revisions.list_figures(ctx, revision),
             },
             people=_people(case, project),
             conditions=_conditions(ctx, revision, before, project),
@@ -361,7 +303,7 @@ class CaseApproval:
             (TYPE, case.id),
             approval=approval_id,
             number=revision.number,
-            **_figures_of(ctx, revision),
+            **revisions.list_figures(ctx, revision),
         )
         budget = _describe_budget(revision) if is_first else None
         if budget is not None:
@@ -429,7 +371,7 @@ class CaseApproval:
         """What is asked, in plain words: both sides first."""
         case, revision, project = self._load(ctx, subject_id, facts)
         content = Content.model_validate(revision.content)
-        outlook, currency = _weigh(ctx, revision), content.currency or ""
+        outlook, currency = revisions.weigh(ctx, revision), content.currency or ""
         likely = outlook.likely
         brings, costs = (
             wording.money(likely.benefits, currency),
@@ -440,7 +382,7 @@ class CaseApproval:
         )
         is_first = facts["from_number"] is None
         asks = (
-            f"{'start' if is_first else 're-estimate'} {case.title}: it costs {costs} and brings {brings} in "
+            f"{'begin' if is_first else 'change its estimate'}: it costs {costs} and brings {brings} in "
             f"{wording.counted(content.months or 0, 'month')} ({multiple})"
         )
         stays = "it doesn't begin" if is_first else "the estimate that was approved before holds on"
@@ -497,6 +439,9 @@ def _list_facts(
     if content.metric and content.target is not None:
         now = f"{money_text(content.baseline)} → " if content.baseline is not None else ""
         facts.append(("Measured by", f"{content.metric}: {now}{money_text(content.target)}"))
+    place = _find_place(ctx, case, revision, outlook)
+    if place is not None:
+        facts.insert(1, ("Would rank", f"{place[0]:,} of the {place[1]:,} projects that you see"))
     if (question := rules.question_estimate(likely, category)) is not None:
         facts.append(("Check", question))
     if (waiver := queries.find_text(ctx.session, case.waiver_id)) is not None:
@@ -506,6 +451,16 @@ def _list_facts(
             ("First budget", f"{wording.money(budget[0], currency)}, all costs but people")
         )
     return facts
+
+
+def _find_place(
+    ctx: Context, case: BusinessCase, revision: CaseRevision, outlook: rules.Outlook
+) -> tuple[int, int] | None:
+    """The place among what the reader sees; None where nobody in particular reads."""
+    if ctx.actor.kind is not ActorKind.PERSON or not ctx.actor.is_member:
+        return None
+    content = Content.model_validate(revision.content)
+    return portfolio.find_place(ctx, portfolio.Candidate(case.project_id, content, outlook.likely))
 
 
 def _bare(amount: Decimal) -> str:
@@ -524,7 +479,7 @@ def _people(case: BusinessCase, project: Project) -> dict[str, str | None]:
 def _conditions(
     ctx: Context, revision: CaseRevision, before: Revision | None, project: Project
 ) -> Facts:
-    likely = _weigh(ctx, revision).likely
+    likely = revisions.weigh(ctx, revision).likely
     content = Content.model_validate(revision.content)
     change = Decimal(0)
     if before is not None and before.outlook.likely.costs:

@@ -61,6 +61,8 @@ Words = Annotated[str, StringConstraints(strip_whitespace=True, max_length=MOST_
 Figure = Annotated[Decimal, BeforeValidator(_figure)]
 Share = Annotated[Decimal, BeforeValidator(_share), Field(ge=0, le=1)]
 Currency = Annotated[str, BeforeValidator(_currency)]
+Month = Annotated[date, BeforeValidator(_month)]
+"""The first day of a month, of any day in it."""
 
 
 class _Form(BaseModel):
@@ -87,7 +89,7 @@ class OnCase(_Form):
 class Step(OnCase):
     """What one step asks for. Kept at once; what is wrong in it keeps nothing."""
 
-    NAME: ClassVar[str]
+    KEY: ClassVar[str]
     """As the record keeps it, and as people's links to it name it."""
     TITLE: ClassVar[str]
 
@@ -100,7 +102,7 @@ class Step(OnCase):
 class KeepIdea(Step):
     """What it is about."""
 
-    NAME, TITLE = "idea", "The idea"
+    KEY, TITLE = "idea", "The idea"
 
     title: Annotated[Title, Input("What do you propose?", most=NAME)]
     problem: Annotated[
@@ -128,7 +130,7 @@ class KeepIdea(Step):
 class KeepPeople(Step):
     """Who stands behind it, and what kind of value it seeks."""
 
-    NAME, TITLE = "people", "Who and what kind"
+    KEY, TITLE = "people", "Who and what kind"
 
     owner_id: Annotated[
         str | None, Input("Who will answer for it?", placeholder="Pick somebody")
@@ -148,7 +150,7 @@ class KeepPeople(Step):
 class KeepMeasure(Step):
     """How one will see that it works."""
 
-    NAME, TITLE = "measure", "How you'll see it"
+    KEY, TITLE = "measure", "How you'll see it"
 
     metric: Annotated[
         Words, Input("What do you measure?", most=NAME, placeholder="Minutes to route a ticket")
@@ -166,10 +168,10 @@ class KeepMeasure(Step):
 class KeepFrame(Step):
     """Over which months amounts are given."""
 
-    NAME, TITLE = "frame", "Over which time"
+    KEY, TITLE = "frame", "Over which time"
 
     starts: Annotated[
-        Annotated[date, BeforeValidator(_month)],
+        Month,
         Input("From which month on?", "Any day of that month.", empty="Pick a day of that month."),
     ]
     months: Annotated[
@@ -201,7 +203,7 @@ class KeepFrame(Step):
 class KeepCertainty(Step):
     """How sure the estimate is, and how grave the risk."""
 
-    NAME, TITLE = "certainty", "How sure you are"
+    KEY, TITLE = "certainty", "How sure you are"
 
     confidence: Annotated[
         Share | None,
@@ -251,7 +253,7 @@ REVIEW = len(STEPS)
 
 def find_step(name: str) -> int:
     """The number of a step, counted from 1. Raises ValueError."""
-    names = [each if isinstance(each, str) else each.NAME for each in STEPS]
+    names = [each if isinstance(each, str) else each.KEY for each in STEPS]
     return names.index(name) + 1
 
 

@@ -1,6 +1,6 @@
 """The portfolio: projects by what they are worth, as their reader may see them, and places that leaders choose."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
@@ -16,7 +16,7 @@ from workflows.cases import ranking, reads, rules
 from workflows.cases.amounts import Range
 from workflows.cases.forms import PutAtPlace
 from workflows.cases.ranking import Override, Ranked, Share, Valued
-from workflows.cases.records import CaseRecord
+from workflows.cases.records import CaseRecord, Content
 from workflows.context import Context
 from workflows.errors import InvalidInput, NotAllowed, RefusalFact
 from workflows.projects import reads as project_reads
@@ -74,6 +74,13 @@ class Portfolio:
         """How many projects are listed."""
         return sum(len(group.ranked) for group in self.groups) + len(self.unestimated)
 
+    @property
+    def names(self) -> list[tuple[str, str]]:
+        """(key, name) of every project that is listed."""
+        ranked = [each.project for group in self.groups for each in group.ranked]
+        names = [(each.key, each.name) for each in ranked]
+        return names + [(each.key, each.name) for each in self.unestimated]
+
     def find(self, project_id: int) -> Ranked | None:
         """A project's place."""
         return next(
@@ -125,9 +132,7 @@ def _select_unit(rows: Sequence[PortfolioRow], unit: str) -> tuple[list[Portfoli
     if not chosen:
         known = sorted({row.business_unit for row in rows if row.business_unit})
         names = f" There are {', '.join(known[:10])}." if known else ""
-        raise InvalidInput(
-            f"You see no project of a unit “{storable(unit, 60)}”.{names}", field="unit"
-        )
+        raise InvalidInput(f"You see no project of that unit.{names}", field="unit")
     return chosen, chosen[0].business_unit or unit
 
 
@@ -140,10 +145,9 @@ def _value(ctx: Context, rows: Sequence[PortfolioRow]) -> tuple[list[Valued], li
     others: list[Unestimated] = []
     for row in rows:
         owner = people.get(row.owner_id or "")
-        if row.content is None or row.flows is None or row.agreed_at is None:
+        if row.likely is None or row.agreed_at is None or row.confidence is None:
             others.append(Unestimated(row.key, row.name, row.status, owner))
             continue
-        content = row.content
         projects.append(
             Valued(
                 project_id=row.project_id,
@@ -153,11 +157,13 @@ def _value(ctx: Context, rows: Sequence[PortfolioRow]) -> tuple[list[Valued], li
                 owner=owner,
                 business_unit=row.business_unit,
                 category=ProjectCategory(row.category) if row.category else None,
-                tier=tiers.get(row.project_id, content.get("tier")),
-                currency=content["currency"],
-                worth=_weigh(row.flows, rate),
-                confidence=Decimal(content["confidence"]),
-                feasibility=Decimal(content["feasibility"]),
+                tier=tiers.get(row.project_id, row.tier),
+                currency=row.currency or "",
+                worth=rules.value(
+                    Range.read_flow(row.likely[0]), Range.read_flow(row.likely[1]), rate
+                ),
+                confidence=row.confidence,
+                feasibility=row.feasibility or Decimal(0),
                 agreed_on=row.agreed_at.date(),
                 is_worked_on=row.status in WORKED_ON,
                 override=overrides.get(row.project_id),
@@ -165,11 +171,6 @@ def _value(ctx: Context, rows: Sequence[PortfolioRow]) -> tuple[list[Valued], li
         )
     others.sort(key=lambda each: each.name.casefold())
     return projects, others
-
-
-def _weigh(flows: Mapping[str, Mapping[str, list[list[object]]]], rate: Decimal) -> rules.Worth:
-    benefits, costs = (Range.read_flow(flows[side]["likely"]) for side in ("benefits", "costs"))
-    return rules.value(benefits, costs, rate)
 
 
 def _load_overrides(ctx: Context, people: dict[str, PersonRef]) -> dict[int, Override]:
@@ -182,12 +183,21 @@ def _load_overrides(ctx: Context, people: dict[str, PersonRef]) -> dict[int, Ove
     }
 
 
-def find_place(ctx: Context, record: CaseRecord) -> tuple[int, int] | None:
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A case whose place is asked for."""
+
+    project_id: int | None
+    content: Content
+    likely: rules.Worth | None
+
+
+def find_place(ctx: Context, candidate: Candidate) -> tuple[int, int] | None:
     """Where a case would stand among the projects that the actor sees and whose estimates are in its currency, and among
     how many with it; None until it can be compared."""
-    content = record.content
+    content = candidate.content
     if (
-        record.outlook is None
+        candidate.likely is None
         or content.currency is None
         or content.confidence is None
         or content.feasibility is None
@@ -199,38 +209,46 @@ def find_place(ctx: Context, record: CaseRecord) -> tuple[int, int] | None:
         if group.currency == content.currency
         for each in group.ranked
     ]
-    candidate = Valued(
-        project_id=record.project_id or 0,
-        key=record.project_key or "",
-        name=record.title,
+    valued = Valued(
+        project_id=candidate.project_id or 0,
+        key="",
+        name="",
         status=ProjectStatus.UNDER_REVIEW.value,
-        owner=record.owner,
-        business_unit=record.business_unit,
-        category=record.category,
+        owner=None,
+        business_unit=None,
+        category=None,
         tier=content.tier,
         currency=content.currency,
-        worth=record.outlook.likely,
+        worth=candidate.likely,
         confidence=content.confidence,
         feasibility=content.feasibility,
         agreed_on=ctx.now.date(),
         is_worked_on=False,
     )
-    return ranking.find_place(projects, candidate)
+    return ranking.find_place(projects, valued)
+
+
+def find_place_of(ctx: Context, record: CaseRecord) -> tuple[int, int] | None:
+    """The same, for a case as it is written."""
+    likely = record.outlook.likely if record.outlook is not None else None
+    return find_place(ctx, Candidate(record.project_id, record.content, likely))
 
 
 def load_why(ctx: Context, project_key: str) -> tuple[Ranked, list[tuple[str, str]]]:
     """A project's place among those that the actor sees, with every number behind it. Raises NotFound for one that they
     don't see, and InvalidInput for one without an estimate."""
-    project = project_reads.get_by_key(ctx.session, project_key, ctx.actor)
-    if not permissions.sees_project(ctx, project.id):
-        raise project_reads.project_out_of_sight(project_key, ())
     portfolio = load(ctx)
-    ranked = portfolio.find(project.id)
-    if ranked is None:
-        raise InvalidInput(
-            f"{project.name} was not estimated, so it has no place. Propose a business case for it."
-        )
-    return ranked, ranking.explain(ranked, portfolio.rate)
+    key = storable(project_key, 80).casefold()
+    for group in portfolio.groups:
+        for ranked in group.ranked:
+            if ranked.project.key == key:
+                return ranked, ranking.explain(ranked, portfolio.rate)
+    for project in portfolio.unestimated:
+        if project.key == key:
+            raise InvalidInput(
+                f"{project.name} was not estimated, so it has no place. Propose a business case for it."
+            )
+    raise project_reads.project_out_of_sight(project_key, portfolio.names)
 
 
 # --- Places that leaders choose

@@ -78,9 +78,13 @@ def rank(projects: Iterable[Valued]) -> list[Ranked]:
     places = {each.project_id: number for number, each in enumerate(by_worth, 1)}
     order = [each for each in by_worth if each.override is None]
     moved = [each for each in by_worth if each.override is not None]
-    for each in sorted(moved, key=lambda one: one.override.place if one.override else 0):
-        order.insert(min(each.override.place - 1 if each.override else 0, len(order)), each)
+    for each in sorted(moved, key=_chosen_place):
+        order.insert(min(_chosen_place(each) - 1, len(order)), each)
     return [Ranked(number, each, places[each.project_id]) for number, each in enumerate(order, 1)]
+
+
+def _chosen_place(project: Valued) -> int:
+    return project.override.place if project.override is not None else 1
 
 
 def _order(project: Valued) -> tuple[Decimal, Decimal, str]:

@@ -131,7 +131,7 @@ def require_writer(ctx: Context, case_id: int) -> None:
     if is_writer(ctx, case):
         return
     people = load_people(ctx.session, (case.owner_id, case.created_by))
-    names = " or ".join(person.name for person in people.values())
+    names = " or ".join(sorted(person.name for person in people.values()))
     raise NotAllowed(f"Only {names or 'its owner'} can change this case.")
 
 

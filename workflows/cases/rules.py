@@ -127,9 +127,14 @@ class Worth:
     """Present value of the benefits."""
     costs_now: Decimal
     """Present value of the costs."""
-    payback: int | None
-    """The first month by whose end the sum of what came and went is 0 or more, after it was below; 0 where nothing is
-    ever paid out first, None where it doesn't pay back within the horizon."""
+    flows: tuple[Flow, Flow]
+    """Benefits and costs by month."""
+
+    @property
+    def payback(self) -> int | None:
+        """The first month by whose end the sum of what came and went is 0 or more for good, after it was below; 0 where
+        nothing is ever paid out first, None where it doesn't pay back within the horizon."""
+        return find_payback(*self.flows)
 
     @property
     def npv(self) -> Decimal:
@@ -159,7 +164,7 @@ def value(benefits: Flow, costs: Flow, rate: Decimal) -> Worth:
         total(costs),
         discount(benefits, rate),
         discount(costs, rate),
-        find_payback(benefits, costs),
+        (benefits, costs),
     )
 
 

@@ -100,7 +100,7 @@ def keep_step(ctx: Context, form: Step) -> int:
     """
     case = lock_writable(ctx, form)
     content = Content.model_validate(case.content)
-    step = form.NAME
+    step = form.KEY
     entered = _enter(ctx, case, content, form)
     if entered == (content, _columns(case)):
         case.step = max(case.step, find_step(step))
@@ -230,8 +230,8 @@ def _require_person(ctx: Context, field: str, person_id: str | None) -> None:
         )
 
 
-def _require_unchanged(ctx: Context, case: BusinessCase, stamp: int, shown: int) -> None:
-    if stamp <= shown:
+def _require_unchanged(ctx: Context, case: BusinessCase, stamp: int, seen: int) -> None:
+    if stamp <= seen:
         return
     by = load_people(ctx.session, [case.changed_by]).get(case.changed_by or "")
     who = (
@@ -266,7 +266,7 @@ def keep_line(ctx: Context, form: CaseLine) -> int:
     case = lock_writable(ctx, form)
     content = Content.model_validate(case.content)
     if content.starts is None or content.months is None:
-        raise InvalidInput(f"Say first over which time: step {find_step(KeepFrame.NAME)}.")
+        raise InvalidInput(f"Say first over which time: step {find_step(KeepFrame.KEY)}.")
     if form.line_id is None and len(content.lines) >= MOST_LINES:
         raise InvalidInput(f"A case has at most {MOST_LINES} lines. Put some of them together.")
     before = _find_line(content, form)
@@ -362,7 +362,7 @@ def list_missing(
 ) -> Mapping[int, str]:
     """What a case needs before it is asked about: the step in which it is entered → a sentence."""
     idea, people, frame, certainty = (
-        find_step(each.NAME) for each in (KeepIdea, KeepPeople, KeepFrame, KeepCertainty)
+        find_step(each.KEY) for each in (KeepIdea, KeepPeople, KeepFrame, KeepCertainty)
     )
     missing: dict[int, list[str]] = {}
 

@@ -125,7 +125,36 @@ MODELS = Fields(
     (frozenset({"key"}),),
 )
 
-KINDS = {fields.kind: fields for fields in (PEOPLE, PROJECTS, BUDGETS, MILESTONES, MODELS)}
+CASES = Fields(
+    "cases",
+    {
+        "project": ("project key", "key", "project id"),
+        "title": ("name", "case", "business case", "initiative"),
+        "problem": ("problem statement", "need", "description"),
+        "starts": ("start", "from", "start month", "first month"),
+        "months": ("horizon", "horizon months", "duration", "number of months"),
+        "currency": ("ccy", "currency code"),
+        "benefits": ("benefit", "monthly benefit", "benefit a month", "benefits per month", "value per month"),
+        "benefit_driver": ("benefit type", "driver", "value driver"),
+        "costs": ("cost", "monthly cost", "cost a month", "costs per month"),
+        "cost_driver": ("cost type",),
+        "confidence": ("probability", "likelihood"),
+        "feasibility": ("technical feasibility",),
+        "tier": ("risk tier", "expected tier"),
+        "metric": ("kpi", "measure"),
+        "baseline": ("current value", "baseline value"),
+        "baseline_on": ("baseline date", "measured on"),
+        "target": ("target value", "goal"),
+    },
+    tuple(
+        frozenset({name})
+        for name in ("project", "starts", "months", "currency", "benefits", "costs", "confidence")
+    ),
+)  # fmt: skip
+
+KINDS = {
+    fields.kind: fields for fields in (PEOPLE, PROJECTS, BUDGETS, MILESTONES, MODELS, CASES)
+}
 
 
 def folded(heading: str) -> str:

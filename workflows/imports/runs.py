@@ -25,6 +25,7 @@ from workflows import clock
 from workflows.audit import service as audit
 from workflows.budgets import costs
 from workflows.budgets.imports import BudgetTable
+from workflows.cases.imports import CaseTable
 from workflows.context import OPERATOR, Actor, Context
 from workflows.errors import GovernanceError
 from workflows.imports.headings import KINDS, Columns, find_columns
@@ -54,7 +55,7 @@ class Request:
     """A file to import. `mappings` say which of their headings stands for which field of ours."""
 
     kind: str
-    """people, projects, budgets, milestones or models."""
+    """people, projects, budgets, milestones, models or cases."""
     path: Path
     mappings: Mapping[str, str] = field(default_factory=dict)
     dry_run: bool = False
@@ -219,13 +220,15 @@ def table_of(request: Request, sheet: Sheet) -> Table[Any, Any]:
             return projects
         case "budgets":
             return BudgetTable(are_meant=request.are_meant)
+        case "cases":
+            return CaseTable()
         case "models":
             return _Models()
         case "milestones":
             return _Milestones(file=sheet.name, sha256=sheet.sha256, list_to=request.list_to)
         case _:
             raise GovernanceError(
-                f"There is no import of {request.kind!r}; there is people, projects, budgets, milestones and models."
+                f"There is no import of {request.kind!r}; there is people, projects, budgets, milestones, models and cases."
             )
 
 
