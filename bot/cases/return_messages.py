@@ -39,8 +39,6 @@ ENTER, SKIP, SHOW = "returns.enter", "returns.skip", "returns.show"
 ATTEST, CORRECT, REPORT = "returns.attest", "returns.correct", "returns.report"
 PAGE = ("returns.page_back", "returns.page_on")
 SUBMIT_REPORT, SUBMIT_SKIP = "returns.submit_report", "returns.submit_skip"
-PAGE_SIZE = 10
-"""Projects of one page."""
 MOST_LINES = 30
 """Returns of one project that are listed."""
 SOURCES = {
@@ -296,21 +294,18 @@ def _attest_button(project: ProjectReturns, line: ReturnLine) -> Element:
 # --- The list
 
 
-def overview(record: ReturnsOverview, page: int) -> Private:
+def overview(record: ReturnsOverview) -> Private:
     """`/mlgov portfolio returns`: what came of each project, then what that says of estimates."""
     of = f" of {blocks.escape(record.unit, 80)}" if record.unit else ""
-    if not record.projects:
+    if not record.total:
         text = f"You see no project{of} that is in use, so nothing has come back yet."
         return Private(text, [blocks.section(text)])
-    waiting = sum(len(each.to_attest) for each in record.projects)
-    text = f"{blocks.counted(len(record.projects), 'project')}{of} in use"
-    if waiting:
-        figures = blocks.counted(waiting, "figure")
-        text += f", and {figures} {'waits' if waiting == 1 else 'wait'} for you to attest"
-    last_page = (len(record.projects) - 1) // PAGE_SIZE
-    page = min(page, last_page)
+    text = f"{blocks.counted(record.total, 'project')}{of} in use"
+    if record.waiting:
+        figures = blocks.counted(record.waiting, "figure")
+        text += f", and {figures} {'waits' if record.waiting == 1 else 'wait'} for you to attest"
     body: list[Block] = [blocks.section(f"*{text}*")]
-    for each in record.projects[page * PAGE_SIZE : (page + 1) * PAGE_SIZE]:
+    for each in record.projects:
         button = blocks.button(
             "Details", SHOW, ProjectRef(each.key).text, hint=f"Returns of {each.name}"
         )
@@ -328,13 +323,14 @@ def overview(record: ReturnsOverview, page: int) -> Private:
     )
     if record.error is not None:
         body.append(blocks.context(f"{realised.describe_error(record.error)}."))
-    if last_page:
-        name = record.unit or "all"
+    if record.pages > 1:
+        name, page = record.unit or "all", record.page
         turners = []
         if page:
             turners.append(blocks.button("‹ Previous", PAGE[0], PageRef(name, page - 1).text))
-        if page < last_page:
+        if page < record.pages - 1:
             turners.append(blocks.button("Next ›", PAGE[1], PageRef(name, page + 1).text))
+        body.append(blocks.context(f"Page {page + 1} of {record.pages}"))
         body.append(blocks.actions(turners, block_id="returns-pages"))
     return Private(text, body)
 

@@ -44,13 +44,13 @@ def register(router: Router) -> None:
 def show_returns(command: Command) -> Reply:
     """`/mlgov portfolio returns [unit]`: what came of projects, beside what was planned and spent."""
     unit = " ".join(command.words[len(WORD) :]) or None
-    return messages.overview(command.read(realised.load_overview, unit), 0)
+    return messages.overview(command.read(realised.load_overview, unit))
 
 
 def turn_page(click: Click, page: PageRef) -> Reply:
     """Another page of the list, in the place of the one that was clicked."""
     unit = None if page.name == _ALL else page.name
-    answer = messages.overview(click.read(realised.load_overview, unit), page.number)
+    answer = messages.overview(click.read(realised.load_overview, unit, page.number))
     return Private(answer.text, answer.blocks, replaces=True)
 
 

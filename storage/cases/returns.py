@@ -102,8 +102,8 @@ _PLANS = select(
 )
 
 
-def find_plans(session: Session, project_ids: Collection[int] | None) -> dict[int, PlanRow]:
-    """Project id → the estimate that holds, of these projects or of all that have one."""
+def find_plans(session: Session, project_ids: Collection[int]) -> dict[int, PlanRow]:
+    """Project id → the estimate that holds, for those that have one."""
     return _load_plans(session, _PLANS.join(CaseRevision, _HOLDS), project_ids)
 
 
@@ -123,13 +123,10 @@ def find_first_plans(session: Session, project_ids: Collection[int]) -> dict[int
 
 
 def _load_plans(
-    session: Session, statement: Select[*tuple[Any, ...]], project_ids: Collection[int] | None
+    session: Session, statement: Select[*tuple[Any, ...]], project_ids: Collection[int]
 ) -> dict[int, PlanRow]:
-    statement = statement.where(BusinessCase.project_id.is_not(None))
-    rows: Iterable[Sequence[Any]] = (
-        session.execute(statement).all()
-        if project_ids is None
-        else in_parts(session, statement, BusinessCase.project_id, project_ids)
+    rows: Iterable[Sequence[Any]] = in_parts(
+        session, statement, BusinessCase.project_id, project_ids
     )
     return {project_id: PlanRow(project_id, *estimate) for project_id, *estimate in rows}
 
@@ -208,14 +205,10 @@ _RETURNS: Select[*tuple[Any, ...]] = select(
 ).outerjoin(PrivateText, PrivateText.id == CaseReturn.note_id)
 
 
-def list_standing(session: Session, project_ids: Collection[int] | None) -> list[ReturnRow]:
-    """The returns that count, of these projects or of all, the earliest period first."""
+def list_standing(session: Session, project_ids: Collection[int]) -> list[ReturnRow]:
+    """The returns of these projects that count, the earliest period first."""
     statement = _RETURNS.where(CaseReturn.withdrawn_at.is_(None))
-    rows: Iterable[Sequence[Any]] = (
-        session.execute(statement).all()
-        if project_ids is None
-        else in_parts(session, statement, CaseReturn.project_id, project_ids)
-    )
+    rows: Iterable[Sequence[Any]] = in_parts(session, statement, CaseReturn.project_id, project_ids)
     return sorted(
         (ReturnRow(*row) for row in rows), key=lambda row: (row.project_id, row.starts, row.id)
     )
@@ -227,15 +220,56 @@ def list_of_project(session: Session, project_id: int) -> list[ReturnRow]:
     return [ReturnRow(*row) for row in session.execute(statement)]
 
 
-def list_unattested_projects(session: Session) -> set[int]:
-    """Projects with a return that counts and that nobody has attested."""
-    return set(
-        session.execute(
-            select(CaseReturn.project_id)
-            .where(CaseReturn.withdrawn_at.is_(None), CaseReturn.attested_at.is_(None))
-            .distinct()
-        ).scalars()
+def list_unattested(session: Session) -> dict[int, list[str | None]]:
+    """Project id → who reported each of its returns that counts and that nobody has attested."""
+    rows = session.execute(
+        select(CaseReturn.project_id, CaseReturn.reported_by)
+        .where(CaseReturn.withdrawn_at.is_(None), CaseReturn.attested_at.is_(None))
+        .order_by(CaseReturn.id)
     )
+    reporters: dict[int, list[str | None]] = {}
+    for project_id, reported_by in rows:
+        reporters.setdefault(project_id, []).append(reported_by)
+    return reporters
+
+
+@dataclass(frozen=True, slots=True)
+class AttestedRow:
+    """A return that somebody attested, and that counts."""
+
+    project_id: int
+    starts: date
+    ends: date
+    amount: Decimal
+    currency: str
+
+
+def list_attested(session: Session) -> list[AttestedRow]:
+    """Every return of any project that counts and that somebody attested."""
+    rows = session.execute(
+        select(
+            CaseReturn.project_id,
+            CaseReturn.starts,
+            CaseReturn.ends,
+            CaseReturn.amount,
+            CaseReturn.currency,
+        ).where(CaseReturn.withdrawn_at.is_(None), CaseReturn.attested_at.is_not(None))
+    )
+    return [AttestedRow(*row) for row in rows]
+
+
+def list_with_returns(session: Session, project_ids: Collection[int] | None) -> list[Project]:
+    """Projects that are or were in use, or of which something was reported, of these or of all, by id."""
+    is_measured = Project.id.in_(
+        select(CaseReturn.project_id).where(CaseReturn.withdrawn_at.is_(None))
+    )
+    statement = select(Project).where(or_(Project.live_on.is_not(None), is_measured))
+    rows: Iterable[Sequence[Any]] = (
+        session.execute(statement).all()
+        if project_ids is None
+        else in_parts(session, statement, Project.id, project_ids)
+    )
+    return sorted((project for (project,) in rows), key=lambda project: project.id)
 
 
 # --- When somebody was asked

@@ -76,9 +76,9 @@ class Works(Board):
     def mark_live(self, key: str, who: str, on: date | None = None) -> None:
         self.db.run(lambda session: projects.mark_live(self.context(session, who), key, on))
 
-    def overview(self, who: str = OLA, unit: str | None = None) -> ReturnsOverview:
+    def overview(self, who: str = OLA, unit: str | None = None, page: int = 0) -> ReturnsOverview:
         with self.db.read() as session:
-            return realised.load_overview(self.context(session, who), unit)
+            return realised.load_overview(self.context(session, who), unit, page)
 
     def returns_of(self, project_id: int, who: str = OLA) -> ProjectReturns:
         with self.db.read() as session:

@@ -151,7 +151,7 @@ def test_the_list_says_what_is_not_attested_and_not_measured(works: Works) -> No
     works.in_use("Lane vision")
     works.until(works.now + timedelta(days=262))
     works.report(project, "48,000", LIVE, MAY)
-    answer = messages.overview(works.overview(OLA), 0)
+    answer = messages.overview(works.overview(OLA))
     assert answer.text == "2 projects in use"
     text = words_of(answer.blocks or [])
     assert "*Ticket routing* · 48,000 of 60,000 EUR planned (80 %) for Mar to May 2026" in text
@@ -159,8 +159,8 @@ def test_the_list_says_what_is_not_attested_and_not_measured(works: Works) -> No
     assert "Not measured: Jun to Sep 2026 (planned 80,000 EUR)" in text
     assert "*Lane vision* · nothing measured yet" in text
     assert "Optimisation 2x: too few projects with an attested year" in text
-    assert "1 figure waits for you" in messages.overview(works.overview(FIN), 0).text
-    assert "so nothing has come back yet" in messages.overview(works.overview(NED), 0).text
+    assert "1 figure waits for you" in messages.overview(works.overview(FIN)).text
+    assert "so nothing has come back yet" in messages.overview(works.overview(NED)).text
 
 
 def test_a_long_list_has_pages(works: Works) -> None:
@@ -168,11 +168,12 @@ def test_a_long_list_has_pages(works: Works) -> None:
         works.standing(
             f"project-{number}", name=f"Project {number:02}", status="live", live_on=LIVE
         )
-    overview = works.overview(OLA)
-    first, second = (messages.overview(overview, page) for page in (0, 1))
+    first, second, beyond = (
+        messages.overview(works.overview(OLA, page=page)) for page in (0, 1, 99)
+    )
     assert messages.PAGE[1] in buttons_of(first.blocks or [])
     assert buttons_of(second.blocks or []).count(messages.SHOW) == 2
-    assert messages.overview(overview, 99).blocks == second.blocks
+    assert beyond.blocks == second.blocks
 
 
 @pytest.mark.parametrize(

@@ -1,14 +1,16 @@
 """Realised against planned: what came of projects as somebody may see it, and what that says of estimates."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 
+from sqlalchemy.orm import Session
+
 from storage.budgets import costs
 from storage.cases import queries as case_queries
 from storage.cases import returns as queries
-from storage.cases.returns import PlanRow, ReturnRow
+from storage.cases.returns import AttestedRow, PlanRow, ReturnRow
 from storage.cases.tables import ReturnAsking
 from storage.enums import AskingKind, CostBasis, ProjectCategory, ReturnSource
 from storage.projects import queries as project_queries
@@ -28,6 +30,8 @@ from workflows.sources.text import storable
 from workflows.wording import money
 
 _LONG_AGO = date(2000, 1, 1)
+PAGE_SIZE = 10
+"""Projects of one page."""
 
 
 # --- Records
@@ -93,9 +97,15 @@ class ProjectReturns:
 
 @dataclass(frozen=True, slots=True)
 class ReturnsOverview:
-    """Every project with returns, or that owes some, in its reader's sight; what waits for the reader first."""
+    """A page of the projects in its reader's sight that have returns or owe some; what waits for the reader first."""
 
     unit: str | None
+    total: int
+    """How many projects there are on all pages."""
+    waiting: int
+    """How many returns on all pages wait for the reader to attest them."""
+    page: int
+    pages: int
     projects: tuple[ProjectReturns, ...]
     priors: tuple["Prior", ...]
     error: Spread | None
@@ -271,31 +281,57 @@ def load_project(ctx: Context, key: str) -> ProjectReturns:
     raise project_reads.project_out_of_sight(key, project_queries.list_names_of(ctx.session, seen))
 
 
-def load_overview(ctx: Context, unit: str | None = None) -> ReturnsOverview:
-    """Every project in the actor's sight that is in use or has returns, those with returns that they may attest as well.
+def load_overview(ctx: Context, unit: str | None = None, page: int = 0) -> ReturnsOverview:
+    """Every project in the actor's sight that is in use or has returns, those with returns that they may attest as well;
+    a page of them, from 0, in full.
 
     Raises NotAllowed for who is no member, and InvalidInput for a unit of which they see nothing.
     """
     permissions.require_member(ctx.actor, "returns.read")
     sight = permissions.sight(ctx.session, ctx.actor.id, policy=ctx.policy)
-    unattested = queries.list_unattested_projects(ctx.session)
-    ids = None if sight.within is None else sight.within | unattested
-    loader = _Loader(ctx, project_queries.list_projects(ctx.session, ids))
-    records = [
-        record
-        for project in loader.projects
-        if (record := loader.load(project)).to_attest
-        or (sight.holds(project.id) and (record.live_on is not None or record.lines))
-    ]
+    unattested = queries.list_unattested(ctx.session)
+    ids = None if sight.within is None else sight.within | unattested.keys()
+    candidates = queries.list_with_returns(ctx.session, ids)
+    waiting = _count_waiting(ctx, candidates, unattested)
+    chosen = [each for each in candidates if each.id in waiting or sight.holds(each.id)]
     if unit is not None:
-        records, unit = _select_unit(records, unit)
-    records.sort(key=lambda record: (not record.to_attest, record.name.casefold(), record.key))
-    return ReturnsOverview(unit, tuple(records), tuple(list_priors(ctx)), find_estimate_error(ctx))
+        chosen, unit = _select_unit(chosen, unit)
+    chosen.sort(key=lambda each: (each.id not in waiting, each.name.casefold(), each.key))
+    last = max(0, (len(chosen) - 1) // PAGE_SIZE)
+    page = min(page, last)
+    on_page = chosen[page * PAGE_SIZE : (page + 1) * PAGE_SIZE]
+    loader = _Loader(ctx, on_page)
+    return ReturnsOverview(
+        unit=unit,
+        total=len(chosen),
+        waiting=sum(waiting.get(each.id, 0) for each in chosen),
+        page=page,
+        pages=last + 1,
+        projects=tuple(loader.load(project) for project in on_page),
+        priors=tuple(list_priors(ctx)),
+        error=find_estimate_error(ctx),
+    )
 
 
-def _select_unit(records: Sequence[ProjectReturns], unit: str) -> tuple[list[ProjectReturns], str]:
+def _count_waiting(
+    ctx: Context, projects: Collection[Project], unattested: Mapping[int, Collection[str | None]]
+) -> dict[int, int]:
+    """Project id → how many of its returns the actor may attest; projects without any are left out."""
+    open_ = [project for project in projects if project.id in unattested]
+    writers = queries.list_writers(ctx.session, [project.id for project in open_])
+    attesting = returns.Attesting(ctx)
+    waiting: dict[int, int] = {}
+    for project in open_:
+        reporters = returns.list_reporters(project, writers.get(project.id, ()))
+        for reported_by in unattested[project.id]:
+            if attesting.find_word(project, returns.list_barred(reporters, reported_by)):
+                waiting[project.id] = waiting.get(project.id, 0) + 1
+    return waiting
+
+
+def _select_unit(projects: Sequence[Project], unit: str) -> tuple[list[Project], str]:
     wanted = storable(unit).casefold()
-    chosen = [each for each in records if (each.business_unit or "").casefold() == wanted]
+    chosen = [each for each in projects if (each.business_unit or "").casefold() == wanted]
     if not chosen:
         raise InvalidInput(
             f"You see no project in use of a unit “{storable(unit, 60)}”.", field="unit"
@@ -444,6 +480,9 @@ def list_priors(ctx: Context) -> list[Prior]:
     return priors
 
 
+FindPlans = Callable[[Session, Collection[int]], dict[int, PlanRow]]
+
+
 @dataclass(frozen=True, slots=True)
 class _Attested:
     """A project with an attested full year."""
@@ -457,36 +496,41 @@ class _Attested:
         return self.spans[-1].ends
 
 
-def _list_attested(ctx: Context, plans: Mapping[int, PlanRow]) -> list[_Attested]:
-    """Projects with an attested full year in the currency of their estimate."""
-    attested: dict[int, list[ReturnRow]] = {}
-    for row in queries.list_standing(ctx.session, plans.keys()):
-        if row.attested_at is not None and row.currency == plans[row.project_id].currency:
-            attested.setdefault(row.project_id, []).append(row)
+def _list_attested(ctx: Context, find: FindPlans) -> list[tuple[_Attested, PlanRow]]:
+    """Projects with an attested full year in the currency of the estimate that `find` gives, with that."""
+    by_project: dict[int, list[AttestedRow]] = {}
+    for row in queries.list_attested(ctx.session):
+        by_project.setdefault(row.project_id, []).append(row)
+    attested = []
+    plans = find(ctx.session, _with_full_year(by_project))
+    for project_id, plan in sorted(plans.items()):
+        rows = [row for row in by_project[project_id] if row.currency == plan.currency]
+        spans = realisation.merge(Span(row.starts, row.ends) for row in rows)
+        if realisation.has_full_year(spans):
+            amount = sum((row.amount for row in rows), Decimal(0))
+            attested.append((_Attested(project_id, amount, tuple(spans)), plan))
+    return attested
+
+
+def _with_full_year(by_project: Mapping[int, Collection[AttestedRow]]) -> list[int]:
     return [
-        _Attested(
-            project_id,
-            sum_amounts(rows),
-            tuple(realisation.merge(Span(row.starts, row.ends) for row in rows)),
-        )
-        for project_id, rows in attested.items()
+        project_id
+        for project_id, rows in by_project.items()
         if realisation.has_full_year(Span(row.starts, row.ends) for row in rows)
     ]
 
 
 def _load_multiples(ctx: Context) -> dict[str, dict[int, Decimal]]:
     """Category → project id → attested benefits for each unit of cost."""
-    plans = queries.find_plans(ctx.session, None)
-    attested = _list_attested(ctx, plans)
+    attested = _list_attested(ctx, queries.find_plans)
     by_month: dict[date, list[int]] = {}
-    for each in attested:
+    for each, _ in attested:
         by_month.setdefault(each.through.replace(day=1), []).append(each.project_id)
     spend: dict[int, dict[str, Decimal]] = {}
     for month, ids in by_month.items():
         spend |= load_spend(ctx, ids, month)
     multiples: dict[str, dict[int, Decimal]] = {}
-    for each in attested:
-        plan = plans[each.project_id]
+    for each, plan in attested:
         recorded = spend.get(each.project_id, {}).get(plan.currency)
         cost = _count_cost(plan, each.through, recorded)
         if cost > 0:
@@ -513,11 +557,8 @@ def find_estimate_error(ctx: Context) -> Spread | None:
     Of each project with an attested full year, attested returns for each unit of what its first agreed estimate said of
     the same days; of each person the median of their projects, so that nobody counts twice; rounded to 5 %.
     """
-    holding = queries.find_plans(ctx.session, None)
-    first = queries.find_first_plans(ctx.session, holding.keys())
     ratios = []
-    for each in _list_attested(ctx, first):
-        plan = first[each.project_id]
+    for each, plan in _list_attested(ctx, queries.find_first_plans):
         planned = plan_benefits(plan, each.spans)
         if planned and planned > 0 and plan.made_by is not None:
             ratios.append((plan.made_by, each.amount / planned))
