@@ -256,6 +256,7 @@ class Scope(StrEnum):
     STATUS = "status:read"
     MODELS_READ = "models:read"
     MODELS = "models:write"
+    RETURNS = "returns:write"
 
 
 class ModelState(StrEnum):

@@ -110,7 +110,7 @@ class CaseReturn(Base):
     request_key: Mapped[str | None] = mapped_column(unique=True)
     """Names the submission that reported it, so that sending it twice reports it once."""
     reported_by: Mapped[str | None] = mapped_column(ForeignKey("person.id"), index=True)
-    """None for a program and for a file."""
+    """None for a file."""
     reported_at: Mapped[datetime]
     attested_by: Mapped[str | None] = mapped_column(ForeignKey("person.id"), index=True)
     attested_at: Mapped[datetime | None]

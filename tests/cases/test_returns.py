@@ -308,12 +308,12 @@ def test_who_may_not_see_a_project_learns_nothing(works: Works) -> None:
         assert refusals[0] == refusals[1]
         assert realised.load_overview(ctx).projects == ()
     for number in (return_id, 9999):
-        with pytest.raises(NotFound, match="There is no such return here"):
+        with pytest.raises(NotFound, match="There is no such project or return here"):
             works.attest(number, NED)
-        with pytest.raises(NotFound, match="There is no such return here"):
+        with pytest.raises(NotFound, match="There is no such project or return here"):
             works.take_back(number, NED)
     for number in (project, 9999):
-        with pytest.raises(NotFound, match="There is no such return here"):
+        with pytest.raises(NotFound, match="There is no such project or return here"):
             works.report(number, "1", MARCH, MAY, NED)
 
 

@@ -281,6 +281,16 @@ def load_project(ctx: Context, key: str) -> ProjectReturns:
     raise project_reads.project_out_of_sight(key, project_queries.list_names_of(ctx.session, seen))
 
 
+def find_reported_project(ctx: Context, key: str) -> int:
+    """The id of a project of which the actor may say what came. Raises NotFound, also for who may not see it, and
+    NotAllowed."""
+    row = project_queries.find_by_key(ctx.session, storable(key, 200).casefold())
+    if row is None:
+        raise returns.no_return()
+    returns.require_reporter(ctx, row)
+    return row.id
+
+
 def load_overview(ctx: Context, unit: str | None = None, page: int = 0) -> ReturnsOverview:
     """Every project in the actor's sight that is in use or has returns, those with returns that they may attest as well;
     a page of them, from 0, in full.

@@ -69,7 +69,8 @@ class ReportReturn(_Form):
     ] = ""
     replaces: Id | None = None
     """The return that this one corrects."""
-    request_key: Annotated[str, Field(min_length=1, max_length=200)]
+    request_key: Annotated[str, Field(min_length=1, max_length=200)] | None = None
+    """Names the submission; None where its caller sees to it that nothing is reported twice."""
 
     @field_validator("starts", "ends")
     @classmethod

@@ -25,6 +25,8 @@ from workflows.policy.sections import SPONSOR
 from workflows.wording import money
 
 RETURN, ASKING = "return", "return_asking"
+_NAMED = (ActorKind.PERSON, ActorKind.PROGRAM)
+"""Actors of whom people know by name."""
 MOST_TOLD = 10
 """People who are asked to attest one return."""
 
@@ -47,7 +49,7 @@ class ReturnAsked(Notice):
 
 def no_return() -> NotFound:
     """The same refusal for a return that is not there and for one that is not for who asks."""
-    return NotFound("There is no such return here.")
+    return NotFound("There is no such project or return here.")
 
 
 # --- Who may
@@ -146,9 +148,10 @@ def report(ctx: Context, form: ReportReturn, *, source: ReturnSource = ReturnSou
     A correction takes the place of the return that it names, and loses its attestation. Raises NotFound, NotAllowed,
     Stale where what is corrected counts no more, and InvalidInput for days to come and for days that another return has.
     """
-    known = queries.find_by_request(ctx.session, form.request_key)
-    if known is not None:
-        return known.id
+    if form.request_key is not None:
+        known = queries.find_by_request(ctx.session, form.request_key)
+        if known is not None:
+            return known.id
     project = queries.lock_project(ctx.session, form.project_id)
     if project is None:
         raise no_return()
@@ -172,7 +175,7 @@ def report(ctx: Context, form: ReportReturn, *, source: ReturnSource = ReturnSou
         note_id=note.id if note is not None else None,
         replaces_id=form.replaces,
         request_key=form.request_key,
-        reported_by=ctx.actor.id if ctx.actor.kind is ActorKind.PERSON else None,
+        reported_by=ctx.actor.id if ctx.actor.kind in _NAMED else None,
         reported_at=ctx.now,
         attested_by=None,
         attested_at=None,
