@@ -23,7 +23,7 @@ from bot.budgets import api as budget_api
 from bot.budgets import messages as budget_renderers
 from bot.budgets import slack as budget_listeners
 from bot.budgets.api import Costs
-from bot.cases import api as return_api
+from bot.cases import return_api
 from bot.cases import return_messages as return_renderers
 from bot.cases import slack as case_listeners
 from bot.delivery import sender
