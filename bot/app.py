@@ -23,6 +23,7 @@ from bot.budgets import api as budget_api
 from bot.budgets import messages as budget_renderers
 from bot.budgets import slack as budget_listeners
 from bot.budgets.api import Costs
+from bot.cases import api as case_api
 from bot.cases import return_api
 from bot.cases import return_messages as return_renderers
 from bot.cases import slack as case_listeners
@@ -383,6 +384,7 @@ def _api(deps: Deps) -> FastAPI:
             approval_api.router(deps, door, Waiters(deps.db), Issuer(deps).find_or_issue),
             budget_api.router(deps, door, uploads),
             project_api.router(deps, door),
+            case_api.router(deps, door),
             inventory_api.router(deps, door, uploads),
             inventory_papers.papers_router(deps, door),
             return_api.router(deps, door),

@@ -250,6 +250,7 @@ PATHS: Mapping[str, Rests] = {
     **dict.fromkeys((
         "POST /approvals", "GET /approvals", "GET /approvals/{approval_id}", "GET /approvals/{approval_id}/statement",
         "POST /costs", "POST /returns", "GET /status/{project}",
+        "POST /cases", "GET /cases/{case_id}", "GET /portfolio",
         "GET /models", "POST /models", "GET /models/{key}", "POST /models/{key}/versions",
         "GET /models/{key}/versions/{version}/check", "POST /models/{key}/versions/{version}/evidence",
         "POST /models/{key}/versions/{version}/predictions", "POST /models/{key}/versions/{version}/steps",

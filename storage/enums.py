@@ -256,6 +256,8 @@ class Scope(StrEnum):
     STATUS = "status:read"
     MODELS_READ = "models:read"
     MODELS = "models:write"
+    CASES_READ = "cases:read"
+    CASES = "cases:write"
     RETURNS = "returns:write"
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Header, Path, Query, Response
+from fastapi import APIRouter, Depends, Path, Query, Response
 from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.orm import Session
@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from bot.approvals import words
 from bot.deps import Deps
 from bot.freshness import act
-from bot.web.api import NotTaken, describe_answers
+from bot.web.api import BIGGEST, IdempotencyKey, NotTaken, describe_answers
 from bot.web.authentication import Caller, Door, needs
 from bot.web.long_polling import Waiters
 from storage.db import CannotWrite
@@ -245,22 +245,11 @@ def _decision(line: Line, stage: str) -> DecisionTold:
 
 LONGEST_WAIT = 60
 """Seconds."""
-BIGGEST = 2**31 - 1
 
 StatementOf = Callable[[int], str | None]
 """The signed statement about an approved request, as its envelope's JSON; None where there is no key to sign with."""
 
 ApprovalId = Annotated[int, Path(ge=1, le=BIGGEST)]
-IdempotencyKey = Annotated[
-    str,
-    Header(
-        alias="Idempotency-Key",
-        min_length=1,
-        max_length=200,
-        pattern=r"^[\x21-\x7e]+$",
-        description="Names this asking: the same key again opens nothing new.",
-    ),
-]
 Wait = Annotated[int, Query(ge=0, le=LONGEST_WAIT, description="Seconds to wait for the decision.")]
 Seen = Annotated[
     str | None,

@@ -388,7 +388,8 @@ def summary(record: CaseRecord, place: tuple[int, int] | None) -> str:
             payback = rules.describe_payback(likely, content.starts)
             lines.append(f"{payback[:1].upper()}{payback[1:]}")
     if place is not None:
-        lines.append(f"Would rank {place[0]:,} of the {place[1]:,} projects that you see")
+        rank = words.rank_of(place)
+        lines.append(f"{rank[:1].upper()}{rank[1:]}")
     if record.category is not None:
         lines.append(f"{rules.CATEGORIES[record.category].name} · {_who(record)}")
     if content.metric and content.target is not None:

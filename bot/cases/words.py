@@ -65,14 +65,21 @@ def so_far(record: CaseRecord, place: tuple[int, int] | None) -> str:
     if record.content.starts is not None and likely.costs:
         parts.append(rules.describe_payback(likely, record.content.starts))
     if place is not None:
-        parts.append(f"would rank {place[0]:,} of the {place[1]:,} you see")
+        parts.append(rank_of(place))
     return f"*So far* it {' · '.join(parts)}"
+
+
+def rank_of(place: tuple[int, int]) -> str:
+    """`would rank 3 of the 12 projects that you see`."""
+    if place[1] == 1:
+        return "would be the only project ranked that you see"
+    return f"would rank {place[0]:,} of the {place[1]:,} projects that you see"
 
 
 def line(figure: Figure, currency: str | None) -> str:
     """One benefit or cost: what, how much in all, and as it was entered."""
     entered = figure.line
-    name = blocks.escape(entered.name, 120) or rules.NAMES[entered.driver]
+    name = blocks.escape(entered.name, 120) if entered.name else rules.NAMES[entered.driver]
     head = f"*{name}*"
     if entered.name:
         head += f" · {rules.NAMES[entered.driver].lower()}"

@@ -737,23 +737,7 @@ class Bubbles:
         for each, (across, up) in zip(self.bubbles, points, strict=True):
             mark, colour = TIER_MARKS[each.tier]
             axes.plot(across, up, mark, markersize=10, color=colour, zorder=3, alpha=0.9)
-        for each, (across, up) in list(zip(self.bubbles, points, strict=True))[:NAMED]:
-            # A name on the right half is written to the left of its mark, so that it stays inside.
-            is_right = (
-                axes.transAxes.inverted().transform(axes.transData.transform((across, up)))[0]
-                > 0.55
-            )
-            axes.annotate(
-                each.label,
-                (across, up),
-                xytext=(-10 if is_right else 10, 6),
-                textcoords="offset points",
-                ha="right" if is_right else "left",
-                fontsize=SMALL,
-                color=INK,
-                fontfamily=FONT,
-                zorder=4,
-            )
+        self._name(axes, points[:NAMED])
         axes.xaxis.set_major_formatter(lambda value, _: short(value))
         axes.yaxis.set_major_formatter(lambda value, _: short(value))
         axes.set_xlabel(f"Costs, {self.currency}", fontsize=SMALL, color=SOFT, fontfamily=FONT)
@@ -765,6 +749,39 @@ class Bubbles:
             fontfamily=FONT,
         )
         return png(drawn)
+
+    def _name(self, axes: "Axes", points: Sequence[tuple[float, float]]) -> None:
+        """Names beside their marks where no other name is; one without room stands in the alt text alone."""
+        height, letter = SMALL * DPI / 72 * 1.1, SMALL * DPI / 72 * 0.56
+        left, _, right, _ = axes.bbox.extents
+        taken: list[tuple[float, float, float, float]] = []
+        for bubble, point in zip(self.bubbles, points, strict=False):
+            across, up = axes.transData.transform(point)
+            width = letter * len(bubble.label)
+            for way, lift in ((1, 6), (-1, 6), (1, -18), (-1, -18)):
+                first = across + 22 if way > 0 else across - 22 - width
+                bottom = up + lift * DPI / 72
+                box = (first, bottom, first + width, bottom + height)
+                is_free = all(
+                    box[2] < other[0] or box[0] > other[2] or box[3] < other[1] or box[1] > other[3]
+                    for other in taken
+                )
+                if is_free and left <= first and first + width <= right:
+                    break
+            else:
+                continue
+            taken.append(box)
+            axes.annotate(
+                bubble.label,
+                point,
+                xytext=(10 * way, lift),
+                textcoords="offset points",
+                ha="left" if way > 0 else "right",
+                fontsize=SMALL,
+                color=INK,
+                fontfamily=FONT,
+                zorder=4,
+            )
 
     @staticmethod
     def _scale(axes: "Axes", points: Sequence[tuple[float, float]], most: float) -> None:

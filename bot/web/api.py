@@ -4,9 +4,9 @@ import logging
 import time
 import traceback
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, FastAPI, Request
+from fastapi import APIRouter, FastAPI, Header, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
 from fastapi.responses import JSONResponse
@@ -160,6 +160,20 @@ def problem(
         media_type=MEDIA_TYPE,
         headers=dict(headers or {}),
     )
+
+
+BIGGEST = 2**31 - 1
+"""The largest id that a database column takes."""
+IdempotencyKey = Annotated[
+    str,
+    Header(
+        alias="Idempotency-Key",
+        min_length=1,
+        max_length=200,
+        pattern=r"^[\x21-\x7e]+$",
+        description="Names this asking: the same key again opens nothing new.",
+    ),
+]
 
 
 def describe_answers(*statuses: int) -> dict[int | str, dict[str, Any]]:

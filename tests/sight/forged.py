@@ -290,6 +290,12 @@ PATHS: dict[str, Any] = {
         ],
     },
     "GET /status/{project}": None,
+    "POST /cases": {
+        "title": "Another one", "project": "{project}", "starts": "2026-03-01", "months": 12,
+        "currency": "EUR", "reason": "Now.",
+    },
+    "GET /cases/{case_id}": None,
+    "GET /portfolio": None,
     "GET /models": None,
     "POST /models": {"name": "Another one", "project": "{project}", "owner": "U0NED"},
     "GET /models/{key}": None,

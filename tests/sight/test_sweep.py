@@ -121,6 +121,7 @@ def test_what_is_out_of_sight_is_answered_like_what_there_is_not(attack: Attack)
 def _calls(attack: Attack, about: Planted) -> Iterator[tuple[str, dict[str, Any]]]:
     places = {
         "approval_id": about.request,
+        "case_id": about.case,
         "project": about.project,
         "key": about.model_key,
         "version": "7.7",

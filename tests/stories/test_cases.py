@@ -113,7 +113,7 @@ def finished(office: Office, tim: Seat) -> Seat:
 def test_from_an_idea_in_a_channel_to_a_project_with_a_budget_and_a_rank(office: Office) -> None:
     tim = finished(office, from_idea(office))
     assert "Decided by: Sponsor (Ola), then if `case.costs &gt; 50000.0`, Finance" in said(tim)
-    assert "Would rank 1 of the 1 projects that you see" in said(tim)
+    assert "Would be the only project ranked that you see" in said(tim)
     assert send(tim, reason="   ").errors == {
         "reason": "Say why, in a sentence; those who decide read this first."
     }

@@ -441,7 +441,9 @@ def _list_facts(
         facts.append(("Measured by", f"{content.metric}: {now}{money_text(content.target)}"))
     place = _find_place(ctx, case, revision, outlook)
     if place is not None:
-        facts.insert(1, ("Would rank", f"{place[0]:,} of the {place[1]:,} projects that you see"))
+        among = f"of the {place[1]:,} projects that you see"
+        rank = f"{place[0]:,} {among}" if place[1] > 1 else "alone: you see no other project ranked"
+        facts.insert(1, ("Would rank", rank))
     if (question := rules.question_estimate(likely, category)) is not None:
         facts.append(("Check", question))
     if (waiver := queries.find_text(ctx.session, case.waiver_id)) is not None:

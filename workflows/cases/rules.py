@@ -227,7 +227,7 @@ def question_estimate(worth: Worth, category: ProjectCategory) -> str | None:
         return None
     return (
         f"{describe_multiple(multiple)} is far {way} the {known.benchmark}x that this category is said to return. "
-        "Check the category and the estimate; nothing stops you."
+        "Check the category and the estimate."
     )
 
 

@@ -41,6 +41,8 @@ PERSONAL_SCOPES = (
     Scope.STATUS,
     Scope.MODELS_READ,
     Scope.MODELS,
+    Scope.CASES_READ,
+    Scope.CASES,
     Scope.RETURNS,
 )
 
