@@ -113,6 +113,14 @@ CLICKS: dict[str, tuple[str, ...]] = {
     "portfolio.put_back": ("{project}",),
     "portfolio.why": ("{project}",),
     "registry.accept": ("0", "1", "-"),
+    "returns.attest": ("{returned}",),
+    "returns.correct": ("{returned}",),
+    "returns.enter": ("{asking}",),
+    "returns.page_back": ("all:0", "{unit}:0"),
+    "returns.page_on": ("all:1", "{unit}:1"),
+    "returns.report": ("{project}",),
+    "returns.show": ("{project}",),
+    "returns.skip": ("{asking}",),
     "tokens.revoke": ("{token}",),
 }  # fmt: skip
 """Action → the values of its button."""
@@ -181,6 +189,8 @@ SUBMISSIONS: dict[str, tuple[str, ...]] = {
     "models.submit_version": (f"version:{AT}:{{place}}",),
     "models.submit_waive": (f"waive:{AT}:{{place}}", "waive:{own}:1:{version}:1"),
     "portfolio.submit_put": ("{project}",),
+    "returns.submit_report": ("{project_id}:0::", "{project_id}:{returned}::"),
+    "returns.submit_skip": ("{asking}::",),
     "tokens.make": NOTHING,
 }
 """Window → the metadata it was opened with."""
@@ -227,6 +237,8 @@ ENTERED: dict[str, dict[str, Any]] = {
     "verdict": {"selected_option": {"value": "approve"}},
     "place": {"value": "1"},
     "problem": {"value": "It takes too long."},
+    "starts": {"selected_date": "2026-01-01"},
+    "ends": {"selected_date": "2026-01-20"},
     "pick:{request}:{revision}": {"selected_options": [{"value": "yes"}]},
     "pick:{evidence}:1": {"selected_options": [{"value": "yes"}]},
 }
@@ -264,7 +276,7 @@ WORDS: dict[str, tuple[str, ...]] = {
     "milestones": ("{project}", ""),
     "model": ("{model_key}", "{model_key}:7.7"),
     "models": ("{model_key}", "", "claims"),
-    "portfolio": ("", "{unit}"),
+    "portfolio": ("", "{unit}", "returns", "returns {unit}"),
     "propose": ("",),
     "rollout": NOTHING,
     "status": ("{project}", "", "all", "quagga vault"),
@@ -296,6 +308,9 @@ PATHS: dict[str, Any] = {
     },
     "GET /cases/{case_id}": None,
     "GET /portfolio": None,
+    "POST /returns": {
+        "project": "{project}", "starts": "2026-01-01", "ends": "2026-01-20", "amount": "5",
+    },
     "GET /models": None,
     "POST /models": {"name": "Another one", "project": "{project}", "owner": "U0NED"},
     "GET /models/{key}": None,

@@ -343,9 +343,7 @@ def _select_unit(projects: Sequence[Project], unit: str) -> tuple[list[Project],
     wanted = storable(unit).casefold()
     chosen = [each for each in projects if (each.business_unit or "").casefold() == wanted]
     if not chosen:
-        raise InvalidInput(
-            f"You see no project in use of a unit “{storable(unit, 60)}”.", field="unit"
-        )
+        raise InvalidInput("You see no project in use of such a unit.", field="unit")
     return chosen, chosen[0].business_unit or unit
 
 
