@@ -16,7 +16,9 @@ from bot.slack.replies import Done, Private, Reply, Show
 from bot.slack.requests import Click, Command, Interaction, Router, Submission
 from workflows.cases import realised, returns
 from workflows.cases.realised import ProjectReturns, ReturnLine
+from workflows.cases.records import CaseRecord
 from workflows.cases.return_forms import AttestReturn, ReportReturn, SkipAsking
+from workflows.context import Context
 from workflows.errors import Stale
 
 WORD = ("returns",)
@@ -61,6 +63,20 @@ def show(click: Click, project: ProjectRef) -> Reply:
 
 def _details(on: Interaction, key: str) -> dict[str, Any]:
     return messages.details(on.read(realised.load_project, key))
+
+
+def list_results(ctx: Context, record: CaseRecord) -> list[str]:
+    """What earlier projects returned, for whoever estimates: offered beside the estimate, which stays as it is."""
+    if record.outlook is None or record.content.currency is None:
+        return []
+    lines = [
+        messages.describe_prior(prior)
+        for prior in realised.list_priors(ctx)
+        if prior.category is record.category and prior.results is not None
+    ]
+    benefits = record.outlook.likely.benefits
+    offer = realised.offer_correction(ctx, benefits, record.content.currency)
+    return [*lines, *([offer] if offer else [])]
 
 
 # --- Reporting

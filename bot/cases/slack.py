@@ -168,6 +168,7 @@ def _load(ctx: Context, case_id: int, step: int) -> tuple[CaseRecord, windows.Fa
         projects=free,
         material=approval.describe_reestimate(ctx, case_id) if is_review else None,
         route=route,
+        results=returns.list_results(ctx, record) if is_review else (),
     )
 
 

@@ -7,13 +7,17 @@ import pytest
 
 from bot.app import RENDERERS
 from bot.cases import return_messages as messages
+from bot.cases import windows
+from bot.cases.returns import list_results
 from bot.delivery.rendering import Rendered, Scene
 from bot.slack.interactions import AskingWindow, ReturnWindow
 from storage.db import Database
 from storage.delivery.tables import Outbox
-from tests.cases.conftest import FIN, LEA, NED, OLA, SPO
+from tests.cases.conftest import FIN, LEA, NED, OLA, PIA, SPO
 from tests.cases.returning import MAX, Works, begin
+from tests.cases.test_returns import attested_year
 from workflows.cases import realised
+from workflows.cases.forms import REVIEW
 from workflows.outbox import rebuild
 
 LIVE = date(2026, 3, 1)
@@ -218,3 +222,18 @@ def test_windows_carry_what_they_are_about(works: Works) -> None:
     assert ReturnWindow.read(view["private_metadata"]).replaces == return_id
     amount = next(each for each in view["blocks"] if each.get("block_id") == "amount")
     assert amount["element"]["initial_value"] == "-48000.5"
+
+
+def test_an_estimate_is_shown_beside_what_came_of_earlier_ones(works: Works) -> None:
+    for number, who in enumerate((PIA, OLA, MAX, LEA, NED), 1):
+        attested_year(works, number, "120,000", by=who)
+    record = works.record(works.complete("A new one"))
+    with works.db.read() as session:
+        lines = list_results(works.context(session, PIA), record)
+    assert lines == [
+        "Optimisation 2x: here 2.0x so far (median of 5, middle half 2.0x to 2.0x)",
+        "Of what was estimated, 50 % came in the middle case of 5 people's estimates; for half of them 50 % to 50 %. "
+        "At that rate this would bring 240,000 EUR; your estimate stays as you wrote it.",
+    ]
+    view = windows.step(record, REVIEW, windows.Facts(results=lines))
+    assert lines[1] in words_of(view["blocks"])
