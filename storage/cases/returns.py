@@ -43,13 +43,14 @@ def try_lock_project(session: Session, project_id: int) -> str:
     return "gone" if session.execute(wanted).first() is None else "held"
 
 
-def list_live_without_day(session: Session) -> Sequence[Project]:
-    """Projects that are live by their state, and of which nobody noted since when."""
+def list_live_without_day(session: Session, *, most: int) -> Sequence[Project]:
+    """At most so many projects that are live by their state, and of which nobody noted since when, locked."""
     return (
         session.execute(
             select(Project)
             .where(Project.status == ProjectStatus.LIVE.value, Project.live_on.is_(None))
             .order_by(Project.id)
+            .limit(most)
             .with_for_update()
         )
         .scalars()

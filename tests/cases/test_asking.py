@@ -19,6 +19,7 @@ from tests.cases.returning import BOSS, MAX, Works, begin
 from tests.milestones.conftest import Killed, Team, fill
 from workflows import clock, jobs, timers
 from workflows.cases import realised
+from workflows.cases.asking import BATCH
 from workflows.cases.realisation import Span, merge
 from workflows.errors import NotAllowed, NotFound
 from workflows.policy import parse
@@ -99,6 +100,19 @@ def test_what_is_live_by_its_state_counts_from_the_day_it_was_seen(works: Works)
         assert session.get_one(Project, project).live_on == LIVE
     works.wake_up(FIRST)
     assert asked(works, project) == [("period", QUARTER)]
+    works.ledger_holds()
+
+
+def test_many_that_are_live_already_are_noted_in_batches(works: Works) -> None:
+    with works.db.begin() as session:
+        session.add_all(
+            Project(key=f"p-{number}", name="P", status="live", created_at=works.now)
+            for number in range(BATCH + 5)
+        )
+    works.wake_up(LIVE)
+    with works.db.read() as session:
+        days = session.execute(select(Project.live_on)).scalars().all()
+    assert set(days) == {LIVE}
     works.ledger_holds()
 
 
@@ -286,8 +300,7 @@ def test_two_years_ask_each_period_once_and_at_work(works: Works) -> None:
         for nth, name in enumerate(ZONES)
     }
     day = LIVE
-    # PostgreSQL waits for its disk: there a year is lived through.
-    until = LIVE + timedelta(days=730 if works.db.is_sqlite else 365)
+    until = LIVE + timedelta(days=730)
     arrived: list[Outbox] = []
     while day < until:
         works.wake_up(day)

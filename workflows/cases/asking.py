@@ -31,6 +31,9 @@ from workflows.timers import DueTimer
 LOOK = "returns.look"
 """The timer in which a project is looked at; its subject is `returns`, the project."""
 SUBJECT = "returns"
+NOTE = "returns.note"
+"""The timer in which the next batch of projects is noted as live."""
+BATCH = 200
 
 
 def read_rhythm(policy: Policy) -> Rhythm:
@@ -47,8 +50,7 @@ def read_rhythm(policy: Policy) -> Rhythm:
 def look_for_due(ctx: Context) -> None:
     """Note which projects are live by now, and have everything looked at of which something is due today."""
     today = calendar_for(ctx.policy).day(ctx.now)
-    for project in queries.list_live_without_day(ctx.session):
-        note_live(ctx, project, today)
+    note_live_projects(ctx)
     rhythm = read_rhythm(ctx.policy)
     due = [
         Subject.of(SUBJECT, row.project_id)
@@ -56,6 +58,16 @@ def look_for_due(ctx: Context) -> None:
         if row.is_lost or _is_due(row, today, rhythm)
     ]
     timers.wake(ctx.session, due, LOOK, ctx.now)
+
+
+def note_live_projects(ctx: Context) -> None:
+    """Projects that are live by their state count as in use from today on, where nobody noted since when; a batch of
+    them, and the rest in transactions of their own."""
+    projects = queries.list_live_without_day(ctx.session, most=BATCH)
+    for project in projects:
+        note_live(ctx, project)
+    if len(projects) == BATCH:
+        timers.keep_going(ctx.session, Subject(NOTE, "all"), NOTE, ctx.now)
 
 
 def _is_due(row: LiveRow, today: date, rhythm: Rhythm) -> bool:
@@ -228,12 +240,16 @@ def _run_look(ctx: Context, timer: DueTimer) -> None:
     run_look(ctx, int(timer.subject.id))
 
 
+def _run_note(ctx: Context, timer: DueTimer) -> None:
+    note_live_projects(ctx)
+
+
 def _lock(session: Session, project_id: str) -> Lock:
     return Lock(queries.try_lock_project(session, int(project_id)))
 
 
 PART = Registry(
-    timers={LOOK: _run_look},
+    timers={LOOK: _run_look, NOTE: _run_note},
     schedules={"returns.due": _run_daily},
     locks={SUBJECT: _lock},
     daily={"returns.due": "05:00"},
