@@ -140,6 +140,17 @@ def describe_prior(prior: Prior) -> str:
     return f"{name}: here {median} so far (median of {results.number}, middle half {low} to {high})"
 
 
+def _describe_priors(priors: Sequence[Prior]) -> list[str]:
+    rule = (
+        "Counted are projects with an attested full year: attested returns for each unit of cost until then, bills on record "
+        "and people as estimated. Nothing is said of fewer than five."
+    )
+    if all(prior.results is None for prior in priors):
+        benchmarks = ", ".join(f"{prior.benchmark}x" for prior in priors)
+        return [f"Too few projects have results to hold beside {benchmarks}. {rule}"]
+    return [" · ".join(describe_prior(prior) for prior in priors), rule]
+
+
 # --- Messages
 
 
@@ -211,7 +222,11 @@ def _why_asked(record: AskingRecord, scene: Scene) -> str:
     is_owner = record.owner is not None and record.owner.id == scene.reader_id
     part = "own" if is_owner else "answer for"
     live = f" It is in use since {blocks.day(record.live_on, date.max)}." if record.live_on else ""
-    silence = "" if record.silent_since else " What nobody enters or skips stays unmeasured."
+    silence = (
+        ""
+        if record.silent_since
+        else " If nothing is entered, it stays unmeasured, and a long silence is shown to its sponsor."
+    )
     return f"You are asked because you {part} this project.{live}{silence}"
 
 
@@ -268,7 +283,7 @@ def reported(
         blocks.section(f"*{name}* · is this right?\n{describe_line(line)}"),
         blocks.actions([_attest_button(project, line)], block_id=f"return-{line.id}"),
         blocks.context(
-            "You are asked because you are of the sponsor's side or the policy names you. Until somebody attests it, it is "
+            "You are asked because you sponsor this project, or the policy names you. Until somebody attests it, it is "
             "shown as not attested everywhere. If it's wrong, say so to whoever reported it: a correction takes its place."
         ),
     ]
@@ -314,13 +329,7 @@ def overview(record: ReturnsOverview) -> Private:
                 describe_project(each), block_id=f"returns-{each.project_id}", accessory=button
             )
         )
-    body.append(blocks.context(" · ".join(describe_prior(prior) for prior in record.priors)))
-    body.append(
-        blocks.context(
-            "Counted are projects with an attested full year: attested returns for each unit of cost until then, bills on "
-            "record and people as estimated. Nothing is said of fewer than five."
-        )
-    )
+    body.append(blocks.context(*_describe_priors(record.priors)))
     if record.error is not None:
         body.append(blocks.context(f"{realised.describe_error(record.error)}."))
     if record.pages > 1:

@@ -162,7 +162,7 @@ def test_the_list_says_what_is_not_attested_and_not_measured(works: Works) -> No
     assert "*Not attested*: 48,000 EUR of it" in text
     assert "Not measured: Jun to Sep 2026 (planned 80,000 EUR)" in text
     assert "*Lane vision* · nothing measured yet" in text
-    assert "Optimisation 2x: too few projects with an attested year" in text
+    assert "Too few projects have results to hold beside 2x, 10x, 100x" in text
     assert "1 figure waits for you" in messages.overview(works.overview(FIN)).text
     assert "so nothing has come back yet" in messages.overview(works.overview(NED)).text
 
