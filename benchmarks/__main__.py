@@ -16,6 +16,7 @@ NAMES = (
     "ticking",
     "status",
     "inventory",
+    "funding",
     "digests",
     "standing",
 )

@@ -24,6 +24,7 @@ from bot.budgets import messages as budget_renderers
 from bot.budgets import slack as budget_listeners
 from bot.budgets.api import Costs
 from bot.cases import api as case_api
+from bot.cases import checks as case_checks
 from bot.cases import return_api
 from bot.cases import return_messages as return_renderers
 from bot.cases import slack as case_listeners
@@ -116,6 +117,7 @@ RENDERERS = (
     *front_renderers.RENDERERS,
     *inventory_renderers.RENDERERS,
     *registry_renderers.RENDERERS,
+    *case_checks.RENDERERS,
     *digest_renderers.renderers(approval_views.digest_row),
     *maturity_renderers.RENDERERS,
     *milestone_renderers.RENDERERS,

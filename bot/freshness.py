@@ -188,6 +188,7 @@ CLICKS = _table({
         budget.again budget.change budgets.acknowledge budgets.break_down budgets.increase
         case.again
         cases.add_line cases.back cases.drop cases.line cases.new cases.open cases.show
+        cases.ask_estimate cases.end cases.endings cases.go_on
         digests.open digests.send digests.skip
         front.all front.list_back front.list_on front.page_back front.page_on front.project front.projects front.waiting
         maturity.close maturity.details maturity.early maturity.plan maturity.single maturity.start maturity.targets
@@ -195,7 +196,7 @@ CLICKS = _table({
         milestones.reschedule milestones.start
         models.evidence_type models.file models.more models.open models.pick_version models.register models.send_card
         models.send_pack models.settle models.shared models.step models.step_look
-        portfolio.page_back portfolio.page_on portfolio.put portfolio.put_back portfolio.why
+        portfolio.fund portfolio.page_back portfolio.page_on portfolio.put portfolio.put_back portfolio.why
         returns.attest returns.correct returns.enter returns.page_back returns.page_on returns.report returns.show
         returns.skip
         registry.accept
@@ -214,13 +215,14 @@ SUBMISSIONS = _table({
         approvals.away_planned
         budgets.ask budgets.change
         cases.ask cases.keep_line cases.next
+        cases.submit_end cases.submit_go_on
         maturity.keep_plan maturity.keep_targets
         milestones.submit_add milestones.submit_change milestones.submit_done milestones.submit_drop
         milestones.submit_hand milestones.submit_move milestones.submit_risk milestones.submit_snooze
         models.submit_assess models.submit_classify models.submit_describe models.submit_evidence models.submit_finding
         models.submit_look models.submit_register models.submit_review models.submit_settle models.submit_step
         models.submit_version models.submit_waive
-        portfolio.submit_put
+        portfolio.submit_fund portfolio.submit_put
         returns.submit_report returns.submit_skip
         tokens.make
         """,

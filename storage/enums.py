@@ -400,6 +400,25 @@ class Driver(StrEnum):
     RUNNING = "running"
 
 
+class Outcome(StrEnum):
+    """What somebody did with a project as a whole."""
+
+    STOPPED = "stopped"
+    PAUSED = "paused"
+    RESUMED = "resumed"
+    FINISHED = "finished"
+
+
+class CheckAnswer(StrEnum):
+    """What became of a case that no longer held."""
+
+    GO_ON = "go_on"
+    REESTIMATE = "reestimate"
+    STOP = "stop"
+    HOLDS = "holds"
+    """It holds again, or another estimate took its place, before anybody answered."""
+
+
 class ReturnSource(StrEnum):
     """Where a figure of what came of a project is from."""
 

@@ -25,9 +25,12 @@ WITHOUT_HOLES = {
 
 
 def floors() -> dict[str, str]:
-    """Each requirement of the package and of what it loads models with, and its oldest release."""
+    """Each requirement of the package, of what it loads models with and of the fund line, and its oldest release."""
     extras = PROJECT["optional-dependencies"]
-    asked = [*PROJECT["dependencies"], *extras["fairness"], *extras["models"]]
+    asked = [
+        *PROJECT["dependencies"],
+        *(line for extra in ("fairness", "models", "optimise") for line in extras[extra]),
+    ]
     matches = [_REQUIREMENT.match(one) for one in asked]
     assert all(matches), asked
     return {match[1]: match[2] for match in matches if match}
@@ -115,3 +118,18 @@ print(json.dumps(answer.features))
         check=False,
     )
     assert '["income", "age"]' in done.stdout, done.stderr[-2000:]
+
+
+@pytest.mark.heavy
+@pytest.mark.timeout(1200)
+def test_the_fund_line_is_drawn_by_the_oldest_releases(oldest: Path) -> None:
+    script = """
+from workflows.cases.funding import Candidate, Problem, choose
+projects = [Candidate(number, 1, 10**9 + number, 10**10, 10**9 - number, 5) for number in range(40)]
+choice = choose(Problem(projects, 7 * 10**9, 99, [frozenset({0, 1})], [frozenset({38, 39})]))
+print(sorted(choice.chosen), choice.is_proved)
+"""
+    done = subprocess.run(
+        [str(oldest), "-c", script], capture_output=True, text=True, timeout=300, check=False
+    )
+    assert "[32, 33, 34, 35, 36, 37, 39] True" in done.stdout, done.stderr[-2000:]

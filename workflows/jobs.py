@@ -17,6 +17,7 @@ from workflows.approvals.completion import EXPIRE
 from workflows.audit import heads
 from workflows.budgets import alerts, cost_loading, costs
 from workflows.cases import asking as returns
+from workflows.cases import checks, proving
 from workflows.context import Context, Occasion
 from workflows.delivery import holding, settling
 from workflows.digests import recipients
@@ -217,6 +218,8 @@ REGISTRY = Registry.of(
     maturity.PART,
     milestones.PART,
     inventory.PART,
+    checks.PART,
+    proving.PART,
     returns.PART,
     front_door.PART,
     webhooks.PART,

@@ -96,7 +96,7 @@ def _programme(ctx: Context, unit: str | None) -> Project:
         created_at=ctx.now,
     )
     ctx.session.add(project)
-    ctx.session.flush()
+    projects.add_move(ctx.session, project, None, ctx.now)
     audit.record(ctx, "project.added", ("project", project.id), key=project.key)
     return project
 

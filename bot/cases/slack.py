@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from bot.cases import messages, returns, windows, words
+from bot.cases import arrival, checks, ending, fund, messages, returns, windows, words
 from bot.deps import Deps
 from bot.slack import blocks, replies
 from bot.slack.interactions import (
@@ -79,7 +79,7 @@ def register(router: Router) -> None:
     )
     router.word(
         "portfolio",
-        "portfolio [returns] [unit]",
+        "portfolio [unit | fund 500,000 | arrival | returns]",
         "projects by what they are worth, and why each stands where it does; or what they returned",
         show_portfolio,
     )
@@ -89,6 +89,9 @@ def register(router: Router) -> None:
     router.action(words.PUT, open_put, PlaceWindow)
     router.action(words.PUT_BACK, put_back, PlaceWindow)
     router.submission(words.SUBMIT_PUT, put, PlaceWindow)
+    fund.register(router)
+    ending.register(router)
+    checks.register(router)
     returns.register(router)
 
 
@@ -413,9 +416,17 @@ _ALL = "all"
 
 
 def show_portfolio(command: Command) -> Reply:
-    """`/mlgov portfolio`: what is worth most, of everything that I see or of one unit."""
-    if command.words[:1] == returns.WORD:
-        return returns.show_returns(command)
+    """`/mlgov portfolio`: what is worth most, of everything that I see or of one unit; or what money buys, when ideas
+    arrive, or what came of projects."""
+    match command.words[:1]:
+        case (fund.WORD,):
+            return fund.show(command)
+        case (arrival.WORD,):
+            return arrival.show(command)
+        case returns.WORD:
+            return returns.show_returns(command)
+        case _:
+            pass
     unit = " ".join(command.words) or None
     return messages.portfolio(command.read(portfolio.load, unit), 0)
 

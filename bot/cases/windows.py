@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bot.cases import words
+from bot.cases import ending, words
 from bot.slack import blocks
 from bot.slack.blocks import Block, Element
 from bot.slack.interactions import (
@@ -525,12 +525,16 @@ def details(
             blocks.section(f"*Although maturity is low*\n{blocks.quote(record.waiver, 600)}")
         )
     body += [blocks.section(_revision(each)) for each in revisions[:10]]
+    buttons: list[Element] = []
     if may_write and record.waits is None and record.state is not CaseState.DROPPED:
         label = "Estimate anew" if record.agreed is not None else "Go on"
         number = 1 if record.agreed is None else find_step("benefits")
-        buttons = [blocks.button(label, words.OPEN, CaseStep(record.id, number).text)]
+        buttons.append(blocks.button(label, words.OPEN, CaseStep(record.id, number).text))
         if record.agreed is None:
             buttons.append(_drop(record))
+    if record.agreed is not None and record.project_key is not None:
+        buttons.append(ending.way_in(record.project_key))
+    if buttons:
         body.append(blocks.actions(buttons, block_id="case-ways"))
     return blocks.modal("Business case", body, callback_id="notice", close="Close")
 

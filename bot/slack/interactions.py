@@ -726,6 +726,28 @@ class PlaceWindow(Carried):
     key: Rest
 
 
+class EndingRef(_OfCases):
+    """What is to be done with a project as a whole (`storage.enums.Outcome`), by the project's key."""
+
+    kind: Word
+    key: Rest
+
+
+class EndingWindow(_OfCases):
+    """The same, with the state in which the project was shown."""
+
+    kind: Word
+    status: Word
+    key: Rest
+
+
+class CheckRef(_OfCases):
+    """The question what is to become of a case that no longer holds, as it was shown."""
+
+    check_id: Number
+    revision: Number
+
+
 class _OfReturns(Carried):
     WAY_ON = "Use `/mlgov portfolio returns` instead."
 

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from storage.approvals.tables import Approval
 from storage.audit.tables import PrivateText
-from storage.cases.tables import BusinessCase, CaseRevision, RankOverride
+from storage.cases.tables import BusinessCase, CaseCheck, CaseRevision, ProjectOutcome, RankOverride
 from storage.enums import ApprovalState, CaseState
 from storage.inventory.tables import Model
 from storage.people.lookups import in_parts
@@ -271,6 +271,67 @@ def list_portfolio(
     return sorted((PortfolioRow(*_cells(row)) for row in rows), key=lambda row: row.project_id)
 
 
+@dataclass(frozen=True, slots=True)
+class FundableRow:
+    """A project that money can go to, by the estimate that holds, or by the one that waits for a decision."""
+
+    project_id: int
+    key: str
+    name: str
+    status: str
+    currency: str
+    starts: str
+    """The first day of the first month, in ISO form."""
+    confidence: Decimal
+    feasibility: Decimal
+    flows: dict[str, Any]
+
+
+def list_fundable(
+    session: Session, statuses: Collection[str], within: Collection[int] | None
+) -> list[FundableRow]:
+    """Projects in these states with the estimate that holds, or else the one that waits, among those with the ids `within`
+    (None: all), by id."""
+    waits = (
+        select(Approval.facts["number"].as_integer())
+        .where(
+            Approval.subject_type == "case",
+            Approval.subject_id == BusinessCase.id,
+            Approval.state == ApprovalState.PENDING.value,
+        )
+        .limit(1)
+        .scalar_subquery()
+    )
+    statement = (
+        select(
+            Project.id,
+            Project.key,
+            Project.name,
+            Project.status,
+            CaseRevision.currency,
+            CaseRevision.content["starts"].as_string(),
+            CaseRevision.confidence,
+            CaseRevision.feasibility,
+            CaseRevision.flows,
+        )
+        .join(BusinessCase, BusinessCase.project_id == Project.id)
+        .join(
+            CaseRevision,
+            and_(
+                CaseRevision.case_id == BusinessCase.id,
+                CaseRevision.number == func.coalesce(BusinessCase.agreed, waits),
+            ),
+        )
+        .where(Project.status.in_(sorted(statuses)))
+    )
+    rows = (
+        session.execute(statement).all()
+        if within is None
+        else in_parts(session, statement, Project.id, within)
+    )
+    return sorted((FundableRow(*_cells(row)) for row in rows), key=lambda row: row.project_id)
+
+
 def _cells(row: Iterable[Any]) -> Iterator[Any]:
     # More columns than the types of a statement can tell one by one.
     return iter(row)
@@ -331,3 +392,36 @@ def end_overrides(session: Session, project_id: int, at: datetime) -> int:
         .returning(RankOverride.id)
     ).all()
     return len(rows)
+
+
+# --- How projects ended, and cases that no longer hold
+
+
+def list_outcomes(session: Session, project_id: int) -> Sequence[ProjectOutcome]:
+    """What was done with a project as a whole, the latest first."""
+    return session.scalars(
+        select(ProjectOutcome)
+        .where(ProjectOutcome.project_id == project_id)
+        .order_by(ProjectOutcome.id.desc())
+    ).all()
+
+
+def find_check(session: Session, check_id: int) -> CaseCheck | None:
+    """A question about a case, not locked."""
+    return session.get(CaseCheck, check_id)
+
+
+def lock_check(session: Session, check_id: int) -> CaseCheck | None:
+    """A question about a case, locked until the transaction ends."""
+    return session.execute(
+        select(CaseCheck)
+        .where(CaseCheck.id == check_id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    ).scalar_one_or_none()
+
+
+def lock_checks_of(session: Session, case_ids: Collection[int]) -> list[CaseCheck]:
+    """Every question about these cases, locked in the order of their ids."""
+    statement = select(CaseCheck).order_by(CaseCheck.id).with_for_update()
+    return [row for (row,) in in_parts(session, statement, CaseCheck.case_id, case_ids)]

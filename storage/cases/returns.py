@@ -24,16 +24,6 @@ USED = (ProjectStatus.APPROVED.value, ProjectStatus.IN_PROGRESS.value, ProjectSt
 # --- Projects
 
 
-def lock_project(session: Session, project_id: int) -> Project | None:
-    """A project, locked until the transaction ends: its returns change one after the other."""
-    return session.execute(
-        select(Project)
-        .where(Project.id == project_id)
-        .with_for_update()
-        .execution_options(populate_existing=True)
-    ).scalar_one_or_none()
-
-
 def try_lock_project(session: Session, project_id: int) -> str:
     """Lock a project without waiting: `taken`, `held` by another transaction, or `gone`."""
     wanted = select(Project.id).where(Project.id == project_id)

@@ -4,7 +4,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import ForeignKey, UniqueConstraint
+from sqlalchemy import ForeignKey, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from storage.base import Base
@@ -87,6 +87,47 @@ class RankOverride(Base):
     made_at: Mapped[datetime]
     ended_at: Mapped[datetime | None]
     """When it was taken back or replaced, before its day."""
+
+
+class ProjectOutcome(Base):
+    """Somebody stopped, paused, took up again or finished a project: why, what was spent by then, what was learnt."""
+
+    __tablename__ = "project_outcome"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    project_id: Mapped[int] = mapped_column(ForeignKey("project.id"), index=True)
+    kind: Mapped[str]
+    at: Mapped[datetime]
+    by: Mapped[str | None] = mapped_column(ForeignKey("person.id"), index=True)
+    spent: Mapped[dict[str, Any]]
+    """What the record has as spent (`workflows.cases.ending.Spent`)."""
+    reason_id: Mapped[int | None] = mapped_column(ForeignKey("private_text.id"), index=True)
+    learnt_id: Mapped[int | None] = mapped_column(ForeignKey("private_text.id"), index=True)
+
+
+class CaseCheck(Base):
+    """An approved case that no longer holds, as it was put before somebody, and what they answered."""
+
+    __tablename__ = "case_check"
+    __table_args__ = (Index("ix_case_check_case_number", "case_id", "number"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    case_id: Mapped[int] = mapped_column(ForeignKey("business_case.id"))
+    number: Mapped[int]
+    """The revision of the case that was looked at: a new estimate is judged anew."""
+    standing: Mapped[dict[str, Any]]
+    """What was planned and how it stood (`workflows.cases.checks`)."""
+    levels: Mapped[dict[str, Any]]
+    """What is broken → how many times the policy's limit was passed."""
+    asked_id: Mapped[str] = mapped_column(ForeignKey("person.id"), index=True)
+    opened_at: Mapped[datetime]
+    answer: Mapped[str | None]
+    """None while it waits."""
+    answered_by: Mapped[str | None] = mapped_column(ForeignKey("person.id"), index=True)
+    """None where mlgov itself closed it."""
+    answered_at: Mapped[datetime | None]
+    reason_id: Mapped[int | None] = mapped_column(ForeignKey("private_text.id"), index=True)
+    revision: Mapped[int] = mapped_column(default=1)
 
 
 class CaseReturn(Base):

@@ -28,7 +28,9 @@ class Milestone(Base):
     proof_id: Mapped[int | None] = mapped_column(ForeignKey("private_text.id"), index=True)
     """The text or link given when it was marked as done."""
     done_by: Mapped[str | None] = mapped_column(ForeignKey("person.id"), index=True)
-    """Who marked it as done; None when a file did."""
+    """Who marked it as done; None when a file or mlgov itself did."""
+    proven: Mapped[str | None]
+    """What on mlgov's own record proved that it is done; None where somebody or a file said so."""
     dropped_at: Mapped[datetime | None]
     reminds_from: Mapped[datetime | None]
     """From when on people are reminded of it; None: not yet."""

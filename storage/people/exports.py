@@ -20,7 +20,15 @@ from storage.approvals.tables import (
 from storage.audit.tables import AuditEntry, PrivateText
 from storage.base import Base
 from storage.budgets.tables import Budget, BudgetAlert
-from storage.cases.tables import BusinessCase, CaseReturn, CaseRevision, RankOverride, ReturnAsking
+from storage.cases.tables import (
+    BusinessCase,
+    CaseCheck,
+    CaseReturn,
+    CaseRevision,
+    ProjectOutcome,
+    RankOverride,
+    ReturnAsking,
+)
 from storage.delivery.tables import Lane, Message, Outbox
 from storage.digests.tables import Digest, DigestRelease, DigestSubscription
 from storage.evidence.tables import Evidence, SharedFile
@@ -120,6 +128,8 @@ STATEMENTS: Mapping[str, Statement] = {
         CaseRevision.agreed_at,
     ),
     "places_chosen": _rows(RankOverride),
+    "projects_ended": _rows(ProjectOutcome),
+    "case_checks": _rows(CaseCheck),
     "returns": _rows(CaseReturn),
     "returns_asked": _rows(ReturnAsking),
     "requests": _rows(Approval),

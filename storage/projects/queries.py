@@ -1,6 +1,7 @@
 """Reading and writing projects and their accounts."""
 
 from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import String, bindparam, cast, delete, insert, or_, select
@@ -12,7 +13,7 @@ from storage.delivery.tables import Message
 from storage.milestones.tables import Milestone, ReminderItem
 from storage.people.lookups import parts
 from storage.people.tables import Person
-from storage.projects.tables import Project, ProjectAccount
+from storage.projects.tables import Project, ProjectAccount, ProjectMove
 
 _OF_PERSON = (
     select(Project)
@@ -31,6 +32,33 @@ _BY_KEY = select(Project).where(Project.key == bindparam("key"))
 def list_of_person(session: Session, person_id: str) -> Sequence[Project]:
     """Projects that the person owns, sponsors or manages, by name."""
     return session.execute(_OF_PERSON, {"person": person_id}).scalars().all()
+
+
+def add_move(session: Session, project: Project, source: str | None, at: datetime) -> None:
+    """Insert that a project came from a state (None: it is new) into the one in which it is now. Flushes, for
+    the project's id."""
+    session.flush()
+    session.add(ProjectMove(project_id=project.id, source=source, target=project.status, at=at))
+
+
+def find_last_move(session: Session, project_id: int) -> ProjectMove | None:
+    """How a project came into its present state."""
+    return session.execute(
+        select(ProjectMove)
+        .where(ProjectMove.project_id == project_id)
+        .order_by(ProjectMove.id.desc())
+        .limit(1)
+    ).scalar_one_or_none()
+
+
+def lock(session: Session, project_id: int) -> Project | None:
+    """A project, locked until the transaction ends."""
+    return session.execute(
+        select(Project)
+        .where(Project.id == project_id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    ).scalar_one_or_none()
 
 
 def find_by_key(session: Session, key: str) -> Project | None:

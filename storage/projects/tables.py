@@ -38,3 +38,15 @@ class ProjectAccount(Base):
 
     account: Mapped[str] = mapped_column(primary_key=True)
     project_id: Mapped[int] = mapped_column(ForeignKey("project.id"), index=True)
+
+
+class ProjectMove(Base):
+    """A state that a project came into. The first one has no `source`; projects from before mlgov kept this have none."""
+
+    __tablename__ = "project_move"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    project_id: Mapped[int] = mapped_column(ForeignKey("project.id"), index=True)
+    source: Mapped[str | None]
+    target: Mapped[str]
+    at: Mapped[datetime]

@@ -212,6 +212,8 @@ def test_each_button_and_window_says_what_it_carries() -> None:
         "front.projects",
         "front.waiting",
         "models.register",
+        "portfolio.fund",
+        "portfolio.submit_fund",
         "tokens.make",
     }, "what is about something says about what, in bot/slack/interactions.py"
     assert set(router.carried.values()) <= set(kinds())

@@ -13,6 +13,7 @@ from sqlalchemy import select
 from storage.approvals.tables import Approval
 from storage.budgets.tables import Budget, BudgetAlert
 from storage.cases import returns as case_returns
+from storage.cases.tables import CaseCheck
 from storage.digests.tables import Digest, DigestRelease
 from storage.enums import Driver, EuClass, Exposure, Level, ModelKind, PurposeClass, Severity
 from storage.milestones.tables import Milestone, MilestoneImport
@@ -25,8 +26,9 @@ from workflows.approvals import approvers, submission
 from workflows.approvals.approvers import Away
 from workflows.approvals.forms import SubmitRequest
 from workflows.budgets.forms import IncreaseBudget
-from workflows.cases import asking, returns
+from workflows.cases import asking, checks, returns
 from workflows.cases import service as cases
+from workflows.cases.arrival import CaseStanding
 from workflows.cases.forms import CaseLine, KeepFrame, KeepIdea, Propose
 from workflows.cases.return_forms import ReportReturn
 from workflows.context import Actor, Context
@@ -118,6 +120,7 @@ class Planted:
     person: str
     case: int
     case_revision: int
+    check: int
     project_id: int
     returned: int
     asking: int
@@ -131,7 +134,7 @@ ABSENT = Planted(
     version=990007, evidence=990008, finding=990009, cycle=990010, invitation=990011,
     digest=990012, release=990013, absence=990014, condition=990015,
     token="mlgov_p_00000000", file="F0NOTHERE01", unit="Nowhere", person=OLA,
-    case=990016, case_revision=1, project_id=990017, returned=990018, asking=990019,
+    case=990016, case_revision=1, check=990020, project_id=990017, returned=990018, asking=990019,
 )  # fmt: skip
 """What is forged beside it: nothing of ours has these ids."""
 
@@ -281,6 +284,18 @@ def plant(office: Office) -> Planted:
             content={},
         )
         case, case_revision = _plant_case(make_context(session, actor=ola, **common))
+        check = CaseCheck(
+            case_id=case,
+            number=1,
+            standing=checks.store_standing(
+                CaseStanding("EUR", Decimal("60504"), Decimal("88117")), deps.policy.cases.material
+            ),
+            levels={"cost": 4},
+            asked_id=ola.id,
+            opened_at=office.now(),
+        )
+        session.add(check)
+        session.flush()
         returned, asking = _plant_return(make_context(session, actor=ola, **common), project)
         revision = session.get_one(Approval, request).revision
         invitation = maturity.find_own(make_context(session, actor=ola, policy=deps.policy))
@@ -311,6 +326,7 @@ def plant(office: Office) -> Planted:
         person=OLA,
         case=case,
         case_revision=case_revision,
+        check=check.id,
         project_id=project.id,
         returned=returned,
         asking=asking,

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from bot.cases import words
+from bot.cases import fund, words
 from sandbox.seat import Seat
 from storage.budgets.tables import Budget
 from storage.cases.tables import BusinessCase, CaseRevision, RankOverride
@@ -121,9 +121,8 @@ def test_from_an_idea_in_a_channel_to_a_project_with_a_budget_and_a_rank(office:
     office.settle()
     ola = office.sandbox.seat(OLA)
     card = office.card(ola, ola.dm().id, "approvals.approve")
-    assert (
-        "begin: it costs 96,000 EUR and brings 259,200 EUR in 24 months (2.7x)"
-        in str(card.blocks)
+    assert "begin: it costs 96,000 EUR and brings 259,200 EUR in 24 months (2.7x)" in str(
+        card.blocks
     )
     assert ola.click(channel_id=ola.dm().id, ts=card.ts, action_id="approvals.approve").ok
     office.settle()
@@ -157,6 +156,15 @@ def test_from_an_idea_in_a_channel_to_a_project_with_a_budget_and_a_rank(office:
     with office.db.read() as session:
         (put,) = session.execute(select(RankOverride)).scalars()
         assert put.ended_at is not None
+    ada.slash("/mlgov", "portfolio fund 200,000", "C0GOV")
+    answer = ada.ephemerals()[-1]
+    assert "200,000 EUR buys 1 of 1 project, worth" in answer.text
+    assert "(proved best)" in answer.text
+    ada.click(ephemeral_id=answer.id, action_id=fund.OPEN)
+    assert set(send(ada, money="lots", currency="EUR").errors) == {"money"}
+    send(ada, money="20,000", currency="EUR")
+    assert "20,000 EUR buys 0 of 1 project" in said(ada)
+    assert "*The next 100,000 EUR* would buy Ticket routing" in said(ada)
     fay.slash("/mlgov", "portfolio", "C0TRIAGE")
     assert "You see no project" in fay.ephemerals()[-1].text
 

@@ -65,7 +65,7 @@ def test_it_says_what_it_does(empty_url: Callable[[str], str], tmp_path: Path) -
     assert "0016  Why a measure in use could not be read\n" in words
     assert "Tried and undone: the database is still at revision 0012.\n" in words
     assert (
-        "Afterwards only an mlgov of revision 0017 or newer runs on it. Stop older ones first."
+        "Afterwards only an mlgov of revision 0018 or newer runs on it. Stop older ones first."
         in words
     )
     assert (migrate.read_revision(database), _rows(database)) == ("0012", before)

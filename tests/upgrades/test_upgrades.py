@@ -116,14 +116,20 @@ def _sound(database: Database) -> None:
         assert ledger.verify(session) is None
 
 
+MEANT = {("runtime", "oldest_revision")}
+"""What a migration itself says anew."""
+
+
 def _differences(before: dumps.Rows, after: dumps.Rows) -> list[str]:
     """Tables in which a row, or a column of one, is not what it was."""
     changed = []
     for table, content in before.items():
-        names = content["columns"]
+        names = [name for name in content["columns"] if (table, name) not in MEANT]
+        kept = [content["columns"].index(name) for name in names]
+        was = [[row[place] for place in kept] for row in content["rows"]]
         places = [after[table]["columns"].index(name) for name in names]
         now = [[row[place] for place in places] for row in after[table]["rows"]]
-        if _by_handle(table, names, now) != _by_handle(table, names, content["rows"]):
+        if _by_handle(table, names, now) != _by_handle(table, names, was):
             changed.append(table)
     return changed
 
@@ -274,7 +280,7 @@ def test_a_source_of_cost_belongs_to_whoever_loaded_it_first(
     backend: str, empty_url: Callable[[str], str]
 ) -> None:
     """The ledger tells: the command line what the dump holds, and the token `farm` what it brought in since."""
-    dump = dumps.read(OWN[-1], backend)
+    dump = dumps.read("0016", backend)
     database = Database(empty_url(backend))
     try:
         dumps.load(database, dump)

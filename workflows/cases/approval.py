@@ -42,8 +42,10 @@ BEGINS = {
     ProjectStatus.SUBMITTED,
     ProjectStatus.UNDER_REVIEW,
     ProjectStatus.REJECTED,
+    ProjectStatus.CANCELLED,
 }
-"""States of a project that has not begun: a decision about its case moves it on."""
+"""States of a project that has not begun, or was given up before its first case was approved: a decision about its case
+moves it on."""
 FIRST_BUDGET = 12
 """Months of the first budget."""
 
@@ -534,7 +536,7 @@ def _begin_project(ctx: Context, case: BusinessCase, content: Content) -> Projec
             created_at=ctx.now,
         )
         ctx.session.add(project)
-        ctx.session.flush()
+        project_queries.add_move(ctx.session, project, None, ctx.now)
         case.project_id = project.id
         audit.record(ctx, "project.added", ("project", project.id), key=project.key, case=case.id)
     elif project.status in BEGINS and case.agreed is None:
@@ -553,7 +555,7 @@ def _set_status(
     ctx: Context, project: Project, status: ProjectStatus, approval_id: int | None
 ) -> None:
     before, project.status = project.status, status.value
-    ctx.session.flush()
+    project_queries.add_move(ctx.session, project, before, ctx.now)
     audit.record(
         ctx,
         "project.moved",

@@ -15,6 +15,7 @@ from storage.cases.tables import ReturnAsking
 from storage.enums import AskingKind
 from storage.people import lookups
 from storage.people.tables import Person
+from storage.projects import queries as project_queries
 from storage.projects.tables import Project
 from workflows import permissions, rollout, timers
 from workflows.audit import service as audit
@@ -100,7 +101,7 @@ def _is_for_sponsor(row: LiveRow, silence: Span, today: date, rhythm: Rhythm) ->
 
 def run_look(ctx: Context, project_id: int) -> None:
     """Ask whatever is due about a project, which is locked. Again changes nothing."""
-    project = queries.lock_project(ctx.session, project_id)
+    project = project_queries.lock(ctx.session, project_id)
     row = next(iter(queries.list_live(ctx.session, now=ctx.now, project_id=project_id)), None)
     if row is not None and project is not None:
         _Look(ctx, project, row).ask()

@@ -14,7 +14,7 @@ from pydantic import (
     field_validator,
 )
 
-from storage.enums import Driver, ProjectCategory
+from storage.enums import Driver, ProjectCategory, ProjectStatus
 from workflows.cases import amounts
 from workflows.cases.amounts import MOST_MONTHS
 from workflows.inputs import Input
@@ -341,3 +341,97 @@ class PutAtPlace(_Form):
         if isinstance(value, str) and not (value.strip().isascii() and value.strip().isdigit()):
             raise ValueError("write a whole number, 1 for the first place")
         return value
+
+
+# --- Projects as a whole
+
+Reason = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=3, max_length=MOST_WORDS)
+]
+
+
+class OnProject(_Form):
+    """Something that is done about a project, in the state in which it was shown."""
+
+    project_id: int = Field(ge=1, le=2**31 - 1)
+    status: ProjectStatus
+
+
+class StopProject(OnProject):
+    """It ends before its time."""
+
+    reason: Annotated[Reason, Input("Why does it stop?", multiline=True, least=3, most=MOST_WORDS)]
+    learnt: Annotated[
+        Reason,
+        Input(
+            "What was learnt?",
+            "Whoever has the same idea next reads this.",
+            multiline=True,
+            least=3,
+            most=MOST_WORDS,
+        ),
+    ]
+
+
+class FinishProject(OnProject):
+    """It has done what it was for."""
+
+    reason: Annotated[
+        Reason, Input("Why is it finished?", multiline=True, least=3, most=MOST_WORDS)
+    ]
+    learnt: Annotated[
+        Reason,
+        Input(
+            "What was learnt?",
+            "Whoever has the same idea next reads this.",
+            multiline=True,
+            least=3,
+            most=MOST_WORDS,
+        ),
+    ]
+
+
+class PauseProject(OnProject):
+    """It rests for a while."""
+
+    reason: Annotated[
+        Reason,
+        Input(
+            "Why does it pause?", "Say what it waits for.", multiline=True, least=3, most=MOST_WORDS
+        ),
+    ]
+    learnt: Annotated[Words, Input("What was learnt so far?", multiline=True, most=MOST_WORDS)] = ""
+
+
+class ResumeProject(OnProject):
+    """It goes on."""
+
+    reason: Annotated[Reason, Input("Why does it go on?", multiline=True, least=3, most=MOST_WORDS)]
+    learnt: Annotated[
+        Words, Input("What was learnt meanwhile?", multiline=True, most=MOST_WORDS)
+    ] = ""
+
+
+# --- Cases that no longer hold
+
+
+class OnCheck(_Form):
+    """An answer to the question what is to become of a case that no longer holds, as it was shown."""
+
+    check_id: int = Field(ge=1, le=2**31 - 1)
+    revision: int = Field(ge=1, le=2**31 - 1)
+
+
+class GoOn(OnCheck):
+    """It goes on all the same."""
+
+    reason: Annotated[
+        Reason,
+        Input(
+            "Why does it go on?",
+            "You aren't asked again until it gets worse.",
+            multiline=True,
+            least=3,
+            most=MOST_WORDS,
+        ),
+    ]

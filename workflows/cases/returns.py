@@ -12,6 +12,7 @@ from storage.enums import ReturnSource
 from storage.money import money_text
 from storage.people import lookups
 from storage.people.tables import Person
+from storage.projects import queries as project_queries
 from storage.projects.tables import Project
 from workflows import outbox, permissions
 from workflows.audit import service as audit
@@ -152,7 +153,7 @@ def report(ctx: Context, form: ReportReturn, *, source: ReturnSource = ReturnSou
         known = queries.find_by_request(ctx.session, form.request_key)
         if known is not None:
             return known.id
-    project = queries.lock_project(ctx.session, form.project_id)
+    project = project_queries.lock(ctx.session, form.project_id)
     if project is None:
         raise no_return()
     require_reporter(ctx, project)
@@ -236,7 +237,7 @@ def _lock(ctx: Context, return_id: int) -> tuple[CaseReturn, Project]:
     """A return with its project, locked. Raises NotFound, also for who may not see it."""
     permissions.require_member(ctx.actor, "return.change", subject=(RETURN, return_id))
     row = queries.find_return(ctx.session, return_id)
-    project = queries.lock_project(ctx.session, row.project_id) if row is not None else None
+    project = project_queries.lock(ctx.session, row.project_id) if row is not None else None
     if row is None or project is None:
         raise no_return()
     ctx.session.refresh(row)
@@ -325,7 +326,7 @@ def skip(ctx: Context, form: SkipAsking) -> None:
     """Say why there is no figure. The first reason counts, again changes nothing. Raises NotFound and NotAllowed."""
     permissions.require_member(ctx.actor, "return.skip", subject=(ASKING, form.asking_id))
     asking = queries.find_asking(ctx.session, form.asking_id)
-    project = queries.lock_project(ctx.session, asking.project_id) if asking is not None else None
+    project = project_queries.lock(ctx.session, asking.project_id) if asking is not None else None
     if asking is None or project is None:
         raise no_return()
     ctx.session.refresh(asking)

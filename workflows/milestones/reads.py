@@ -131,7 +131,7 @@ def _record(
         status=rules.status(node(row), expected, today, at_risk=row.risk_id is not None),
         is_reminding=row.reminds_from is not None,
         risk=texts.get(row.risk_id, "") if row.risk_id else None,
-        proof=texts.get(row.proof_id, "") if row.proof_id else None,
+        proof=texts.get(row.proof_id, "") if row.proof_id else row.proven,
         done_by=person_ref(people.get(row.done_by or "")),
         is_dropped=row.dropped_at is not None,
         needs=_needed(row.id, linked, projects),

@@ -1,9 +1,11 @@
 """How milestones stand, read as others see them, and who may change them. `changes` holds what people do with them."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import date, timedelta
 
 from storage.approvals import queries as approvals
+from storage.audit.tables import PrivateText
 from storage.milestones import queries
 from storage.milestones import queries as statements
 from storage.milestones.tables import Milestone, MilestoneMove
@@ -337,6 +339,49 @@ def complete(
         proof=audit.text_fact(text),
     )
     refresh_copies(ctx, [row])
+
+
+@dataclass(frozen=True, slots=True)
+class Proven:
+    """A milestone that is met by what mlgov's own record says: on which day, what proves it in words, and the entry of
+    the ledger that does."""
+
+    milestone: Milestone
+    on: date
+    words: str
+    entry: int
+
+
+def complete_proven(ctx: Context, proven: Sequence[Proven]) -> None:
+    """Mark milestones as done that nobody has to say is done. Their rows are locked and open; the entries are mlgov's."""
+    for each in proven:
+        row = each.milestone
+        row.actual, row.proven = each.on, each.words
+        row.revision += 1
+        audit.record(
+            ctx.as_system(),
+            "milestone.done",
+            (TYPE, row.id),
+            on=each.on.isoformat(),
+            slip=(each.on - row.baseline).days,
+            entry=each.entry,
+        )
+    refresh_copies(ctx, [each.milestone for each in proven])
+
+
+def drop_open(ctx: Context, project_id: int, text: PrivateText) -> int:
+    """Drop what is still to be met of a project that goes on no more, for the reason in `text`; how many that was."""
+    rows = [
+        row
+        for row in queries.every_of_projects(ctx.session, [project_id], lock=True)
+        if row.actual is None and row.dropped_at is None
+    ]
+    for row in rows:
+        row.dropped_at = ctx.now
+        row.revision += 1
+        audit.record(ctx, "milestone.dropped", (TYPE, row.id), reason=audit.text_fact(text))
+    refresh_copies(ctx, rows)
+    return len(rows)
 
 
 def mark_at_risk(ctx: Context, milestone_id: int, *, revision: int, reason: str) -> None:

@@ -103,7 +103,7 @@ class ProjectTable(NamingTable[ProjectRow, ProjectItem]):
             )
             self.ctx.session.add(project)
             item.project = project
-        names = self._names_of_replaced(project, item)
+        names, before = self._names_of_replaced(project, item), project.status
         for column, (value, shown) in item.values.items():
             old = getattr(project, column)
             item.put(project, column, value, names.get(old or "", old or ""), shown)
@@ -112,6 +112,9 @@ class ProjectTable(NamingTable[ProjectRow, ProjectItem]):
                 item.change("channel", project.channel, f"#{item.channel_name}")
             project.channel_name = item.channel_name
         self.ctx.session.flush()
+        if item.is_new or project.status != before:
+            was = None if item.is_new else before
+            queries.add_move(self.ctx.session, project, was, self.ctx.now)
         self._accounts.give(project, item)
         if item.uninvited:
             self.uninvited[item.uninvited] = None

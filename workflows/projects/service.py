@@ -47,7 +47,7 @@ def mark_live(ctx: Context, key: str, on: date | None = None) -> None:
     note_live(ctx, project, on)
     if project.status != ProjectStatus.LIVE:
         before, project.status = project.status, ProjectStatus.LIVE.value
-        ctx.session.flush()
+        queries.add_move(ctx.session, project, before, ctx.now)
         audit.record(
             ctx, "project.moved", ("project", project.id), source=before, target=project.status
         )

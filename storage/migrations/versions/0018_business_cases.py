@@ -110,6 +110,87 @@ def upgrade() -> None:
     )
     for column in ("project_id", "reason_id", "made_by"):
         op.create_index(op.f(f"ix_rank_override_{column}"), "rank_override", [column], unique=False)
+    _add_arrival()
+    _add_returns()
+
+
+def _add_arrival() -> None:
+    op.create_table(
+        "project_move",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("project_id", sa.Integer(), nullable=False),
+        sa.Column("source", sa.String(), nullable=True),
+        sa.Column("target", sa.String(), nullable=False),
+        sa.Column("at", UTCDateTime(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["project_id"], ["project.id"], name=op.f("fk_project_move_project_id")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_project_move")),
+    )
+    op.create_index(op.f("ix_project_move_project_id"), "project_move", ["project_id"])
+    # What is a draft still began as one; of all others nobody knows how they began.
+    op.execute(
+        "INSERT INTO project_move (project_id, source, target, at) "
+        "SELECT id, NULL, status, created_at FROM project "
+        "WHERE status IN ('draft', 'submitted', 'under_review') ORDER BY id"
+    )
+    op.add_column("milestone", sa.Column("proven", sa.String(), nullable=True))
+    op.create_table(
+        "project_outcome",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("project_id", sa.Integer(), nullable=False),
+        sa.Column("kind", sa.String(), nullable=False),
+        sa.Column("at", UTCDateTime(), nullable=False),
+        sa.Column("by", sa.String(), nullable=True),
+        sa.Column("spent", sa.JSON(), nullable=False),
+        sa.Column("reason_id", sa.Integer(), nullable=True),
+        sa.Column("learnt_id", sa.Integer(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["project_id"], ["project.id"], name=op.f("fk_project_outcome_project_id")
+        ),
+        sa.ForeignKeyConstraint(["by"], ["person.id"], name=op.f("fk_project_outcome_by")),
+        sa.ForeignKeyConstraint(
+            ["reason_id"], ["private_text.id"], name=op.f("fk_project_outcome_reason_id")
+        ),
+        sa.ForeignKeyConstraint(
+            ["learnt_id"], ["private_text.id"], name=op.f("fk_project_outcome_learnt_id")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_project_outcome")),
+    )
+    for column in ("project_id", "by", "reason_id", "learnt_id"):
+        op.create_index(op.f(f"ix_project_outcome_{column}"), "project_outcome", [column])
+    op.create_table(
+        "case_check",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("case_id", sa.Integer(), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("standing", sa.JSON(), nullable=False),
+        sa.Column("levels", sa.JSON(), nullable=False),
+        sa.Column("asked_id", sa.String(), nullable=False),
+        sa.Column("opened_at", UTCDateTime(), nullable=False),
+        sa.Column("answer", sa.String(), nullable=True),
+        sa.Column("answered_by", sa.String(), nullable=True),
+        sa.Column("answered_at", UTCDateTime(), nullable=True),
+        sa.Column("reason_id", sa.Integer(), nullable=True),
+        sa.Column("revision", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["case_id"], ["business_case.id"], name=op.f("fk_case_check_case_id")
+        ),
+        sa.ForeignKeyConstraint(["asked_id"], ["person.id"], name=op.f("fk_case_check_asked_id")),
+        sa.ForeignKeyConstraint(
+            ["answered_by"], ["person.id"], name=op.f("fk_case_check_answered_by")
+        ),
+        sa.ForeignKeyConstraint(
+            ["reason_id"], ["private_text.id"], name=op.f("fk_case_check_reason_id")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_case_check")),
+    )
+    op.create_index("ix_case_check_case_number", "case_check", ["case_id", "number"])
+    for column in ("asked_id", "answered_by", "reason_id"):
+        op.create_index(op.f(f"ix_case_check_{column}"), "case_check", [column])
+
+
+def _add_returns() -> None:
     op.add_column("project", sa.Column("live_on", sa.Date(), nullable=True))
     op.create_table(
         "case_return",
@@ -191,6 +272,10 @@ def downgrade() -> None:
     op.drop_table("return_asking")
     op.drop_table("case_return")
     op.drop_column("project", "live_on")
+    op.drop_table("case_check")
+    op.drop_table("project_outcome")
+    op.drop_column("milestone", "proven")
+    op.drop_table("project_move")
     op.drop_table("rank_override")
     op.drop_table("case_revision")
     op.drop_table("business_case")
