@@ -25,6 +25,8 @@ from bot.budgets import slack as budget_listeners
 from bot.budgets.api import Costs
 from bot.cases import api as case_api
 from bot.cases import checks as case_checks
+from bot.cases import return_api
+from bot.cases import return_messages as return_renderers
 from bot.cases import slack as case_listeners
 from bot.delivery import sender
 from bot.delivery.loop import Delivery
@@ -120,6 +122,7 @@ RENDERERS = (
     *maturity_renderers.RENDERERS,
     *milestone_renderers.RENDERERS,
     *people_renderers.RENDERERS,
+    *return_renderers.RENDERERS,
 )
 
 
@@ -386,6 +389,7 @@ def _api(deps: Deps) -> FastAPI:
             case_api.router(deps, door),
             inventory_api.router(deps, door, uploads),
             inventory_papers.papers_router(deps, door),
+            return_api.router(deps, door),
             statement_api.router(deps),
         ),
         (Costs, NewEvidence),

@@ -197,6 +197,8 @@ CLICKS = _table({
         models.evidence_type models.file models.more models.open models.pick_version models.register models.send_card
         models.send_pack models.settle models.shared models.step models.step_look
         portfolio.fund portfolio.page_back portfolio.page_on portfolio.put portfolio.put_back portfolio.why
+        returns.attest returns.correct returns.enter returns.page_back returns.page_on returns.report returns.show
+        returns.skip
         registry.accept
         """,
     Rests.REQUEST: """
@@ -221,6 +223,7 @@ SUBMISSIONS = _table({
         models.submit_look models.submit_register models.submit_review models.submit_settle models.submit_step
         models.submit_version models.submit_waive
         portfolio.submit_fund portfolio.submit_put
+        returns.submit_report returns.submit_skip
         tokens.make
         """,
     Rests.REQUEST: """
@@ -248,7 +251,7 @@ HOME = _table({Rests.STANDING: "opened"})
 PATHS: Mapping[str, Rests] = {
     **dict.fromkeys((
         "POST /approvals", "GET /approvals", "GET /approvals/{approval_id}", "GET /approvals/{approval_id}/statement",
-        "POST /costs", "GET /status/{project}",
+        "POST /costs", "POST /returns", "GET /status/{project}",
         "POST /cases", "GET /cases/{case_id}", "GET /portfolio",
         "GET /models", "POST /models", "GET /models/{key}", "POST /models/{key}/versions",
         "GET /models/{key}/versions/{version}/check", "POST /models/{key}/versions/{version}/evidence",

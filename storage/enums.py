@@ -258,6 +258,7 @@ class Scope(StrEnum):
     MODELS = "models:write"
     CASES_READ = "cases:read"
     CASES = "cases:write"
+    RETURNS = "returns:write"
 
 
 class ModelState(StrEnum):
@@ -416,3 +417,24 @@ class CheckAnswer(StrEnum):
     STOP = "stop"
     HOLDS = "holds"
     """It holds again, or another estimate took its place, before anybody answered."""
+
+
+class ReturnSource(StrEnum):
+    """Where a figure of what came of a project is from."""
+
+    PERSON = "person"
+    API = "api"
+    FILE = "file"
+    PROMETHEUS = "prometheus"
+    SQL = "sql"
+
+
+class AskingKind(StrEnum):
+    """What a message about returns asks."""
+
+    PERIOD = "period"
+    """What came in a period."""
+    SILENCE = "silence"
+    """Why nothing was measured for long."""
+    SPONSOR = "sponsor"
+    """Nothing: the sponsor is shown that nothing was measured."""

@@ -16,6 +16,7 @@ from workflows.approvals import completion, conditions, emergency, escalation, s
 from workflows.approvals.completion import EXPIRE
 from workflows.audit import heads
 from workflows.budgets import alerts, cost_loading, costs
+from workflows.cases import asking as returns
 from workflows.cases import checks, proving
 from workflows.context import Context, Occasion
 from workflows.delivery import holding, settling
@@ -219,6 +220,7 @@ REGISTRY = Registry.of(
     inventory.PART,
     checks.PART,
     proving.PART,
+    returns.PART,
     front_door.PART,
     webhooks.PART,
 )

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from bot.cases import arrival, checks, ending, fund, messages, windows, words
+from bot.cases import arrival, checks, ending, fund, messages, returns, windows, words
 from bot.deps import Deps
 from bot.slack import blocks, replies
 from bot.slack.interactions import (
@@ -79,8 +79,8 @@ def register(router: Router) -> None:
     )
     router.word(
         "portfolio",
-        "portfolio [unit | fund 500,000 | arrival]",
-        "projects by what they are worth, and why each stands where it does",
+        "portfolio [unit | fund 500,000 | arrival | returns]",
+        "projects by what they are worth, and why each stands where it does; or what they returned",
         show_portfolio,
     )
     for action_id in words.PAGE:
@@ -92,6 +92,7 @@ def register(router: Router) -> None:
     fund.register(router)
     ending.register(router)
     checks.register(router)
+    returns.register(router)
 
 
 # --- Beginning
@@ -170,6 +171,7 @@ def _load(ctx: Context, case_id: int, step: int) -> tuple[CaseRecord, windows.Fa
         projects=free,
         material=approval.describe_reestimate(ctx, case_id) if is_review else None,
         route=route,
+        results=returns.list_results(ctx, record) if is_review else (),
     )
 
 
@@ -414,13 +416,15 @@ _ALL = "all"
 
 
 def show_portfolio(command: Command) -> Reply:
-    """`/mlgov portfolio`: what is worth most, of everything that I see or of one unit; or what money buys, or when ideas
-    arrive."""
+    """`/mlgov portfolio`: what is worth most, of everything that I see or of one unit; or what money buys, when ideas
+    arrive, or what came of projects."""
     match command.words[:1]:
         case (fund.WORD,):
             return fund.show(command)
         case (arrival.WORD,):
             return arrival.show(command)
+        case returns.WORD:
+            return returns.show_returns(command)
         case _:
             pass
     unit = " ".join(command.words) or None

@@ -65,6 +65,8 @@ class Facts:
     """Why a new estimate has to be approved anew; None where the case was never approved."""
     route: str = ""
     """Who would decide, for mrkdwn."""
+    results: Sequence[str] = ()
+    """What earlier projects returned, beside the estimate."""
 
 
 def first(title: str, problem: str, metadata: str, projects: Sequence[tuple[str, str]]) -> Block:
@@ -340,6 +342,8 @@ def _review(draft: _Draft, facts: Facts) -> list[Block]:
         ]
     if facts.alike:
         body.append(blocks.section(words.alike(facts.alike)))
+    if facts.results:
+        body.append(blocks.context(*facts.results))
     if facts.material is not None:
         body.append(blocks.section(_material(facts.material)))
     if facts.route and facts.material != ():

@@ -8,7 +8,7 @@ import typer
 from bot.cli.base import fail, find_org_key, is_terminal, load_policy_text, open_database, say
 
 app = typer.Typer(
-    help="Bring in people, projects, budgets, milestones, models, business cases and cost.",
+    help="Bring in people, projects, budgets, milestones, models, business cases, returns and cost.",
     no_args_is_help=True,
 )
 
@@ -103,6 +103,14 @@ def cases(
 ) -> None:
     """Business cases: project, starts, months, currency, benefits and costs a month (low / likely / high), confidence, feasibility, tier, metric, baseline, target."""
     _import("cases", file, dry_run, map_, skip_bad_rows)
+
+
+@app.command()
+def returns(
+    file: File, dry_run: DryRun = False, map_: Map = None, skip_bad_rows: SkipBad = False
+) -> None:
+    """Returns: project, starts, ends, amount, currency. A row of the same days as before corrects what stands there."""
+    _import("returns", file, dry_run, map_, skip_bad_rows)
 
 
 def _import(

@@ -748,6 +748,37 @@ class CheckRef(_OfCases):
     revision: Number
 
 
+class _OfReturns(Carried):
+    WAY_ON = "Use `/mlgov portfolio returns` instead."
+
+
+class AskingRef(_OfReturns):
+    """A message that asks what came of a project."""
+
+    asking_id: Number
+
+
+class ReturnRef(_OfReturns):
+    """What came of a project in a period."""
+
+    return_id: Number
+
+
+class AskingWindow(AskingRef):
+    """A window about such a message, and the message."""
+
+    card: Card = None
+
+
+class ReturnWindow(_OfReturns):
+    """The window of a return of a project: a new one, or another in the place of `replaces`; the message, where one was
+    before whoever opened it."""
+
+    project_id: Number
+    replaces: ZeroForNone = None
+    card: Card = None
+
+
 # --- the registry and tokens
 
 

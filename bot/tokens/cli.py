@@ -18,7 +18,7 @@ from bot.cli.base import (
 
 app = typer.Typer(help="Make, list and revoke tokens for programs.", no_args_is_help=True)
 
-SCOPES = "approvals:ask, approvals:read, costs:write, status:read, models:read or models:write; may be given more than once."
+SCOPES = "approvals:ask, approvals:read, costs:write, status:read, models:read, models:write or returns:write; may be given more than once."
 
 
 @app.command()

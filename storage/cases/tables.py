@@ -128,3 +128,59 @@ class CaseCheck(Base):
     answered_at: Mapped[datetime | None]
     reason_id: Mapped[int | None] = mapped_column(ForeignKey("private_text.id"), index=True)
     revision: Mapped[int] = mapped_column(default=1)
+
+
+class CaseReturn(Base):
+    """What came of a project in a period, as somebody reported it. A correction is a new row that names the old one."""
+
+    __tablename__ = "case_return"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    project_id: Mapped[int] = mapped_column(ForeignKey("project.id"), index=True)
+    starts: Mapped[date]
+    ends: Mapped[date]
+    """The last day that counts."""
+    amount: Mapped[Decimal]
+    """Below zero for a loss."""
+    currency: Mapped[str]
+    source: Mapped[str]
+    note_id: Mapped[int | None] = mapped_column(ForeignKey("private_text.id"), index=True)
+    """How it was measured."""
+    replaces_id: Mapped[int | None] = mapped_column(ForeignKey("case_return.id"), index=True)
+    """The return that this one corrects."""
+    request_key: Mapped[str | None] = mapped_column(unique=True)
+    """Names the submission that reported it, so that sending it twice reports it once."""
+    reported_by: Mapped[str | None] = mapped_column(ForeignKey("person.id"), index=True)
+    """None for a file."""
+    reported_at: Mapped[datetime]
+    attested_by: Mapped[str | None] = mapped_column(ForeignKey("person.id"), index=True)
+    attested_at: Mapped[datetime | None]
+    withdrawn_at: Mapped[datetime | None]
+    """Since when it counts no more, because it was taken back or corrected."""
+
+
+class ReturnAsking(Base):
+    """One message that asks about returns: of a period, of a long silence, or one that shows the silence to a sponsor."""
+
+    __tablename__ = "return_asking"
+    __table_args__ = (UniqueConstraint("project_id", "kind", "starts"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    project_id: Mapped[int] = mapped_column(ForeignKey("project.id"))
+    kind: Mapped[str]
+    starts: Mapped[date]
+    """The first day that is asked about."""
+    ends: Mapped[date]
+    due_on: Mapped[date]
+    """When it was due by the rhythm of the policy; the next one is counted from it."""
+    person_id: Mapped[str | None] = mapped_column(ForeignKey("person.id"), index=True)
+    """Who was asked; None where the whole period was reported before."""
+    outbox_id: Mapped[int | None] = mapped_column(ForeignKey("outbox.id"), index=True)
+    """The message; None where there was none, or the rollout withheld it."""
+    attempt: Mapped[int] = mapped_column(default=1)
+    """How often it was written: a message that was not sent while its reader was at work is written again."""
+    asked_at: Mapped[datetime]
+    skipped_by: Mapped[str | None] = mapped_column(ForeignKey("person.id"), index=True)
+    skipped_at: Mapped[datetime | None]
+    reason_id: Mapped[int | None] = mapped_column(ForeignKey("private_text.id"), index=True)
+    """Why it was skipped."""

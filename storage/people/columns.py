@@ -49,6 +49,7 @@ SWEPT = _columns(
         "approval_stage": "approvers rules",
         "approval_review": "role",
         "business_case": "title content promise request_key",
+        "case_return": "request_key",
         "case_revision": "content",
         "decision": "rule via parties",
         "evidence": "uri content source request_key",
@@ -125,6 +126,7 @@ FREE = _columns(
         "budget_alert": "basis",
         "business_case": "business_unit category state",
         "case_check": "standing levels answer",
+        "case_return": "currency source",
         "case_revision": "flows currency likely",
         "decision": "verdict shown",
         "digest": "kind week audience state",
@@ -150,6 +152,7 @@ FREE = _columns(
         "registry_model": "name written_alias",
         "registry_version": "name version run_id digest kept_digest approved_digest",
         "release": "name digest",
+        "return_asking": "kind",
         "timer": "subject_type kind state",
         "upload": "file_id state",
     }

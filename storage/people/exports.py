@@ -23,9 +23,11 @@ from storage.budgets.tables import Budget, BudgetAlert
 from storage.cases.tables import (
     BusinessCase,
     CaseCheck,
+    CaseReturn,
     CaseRevision,
     ProjectOutcome,
     RankOverride,
+    ReturnAsking,
 )
 from storage.delivery.tables import Lane, Message, Outbox
 from storage.digests.tables import Digest, DigestRelease, DigestSubscription
@@ -128,6 +130,8 @@ STATEMENTS: Mapping[str, Statement] = {
     "places_chosen": _rows(RankOverride),
     "projects_ended": _rows(ProjectOutcome),
     "case_checks": _rows(CaseCheck),
+    "returns": _rows(CaseReturn),
+    "returns_asked": _rows(ReturnAsking),
     "requests": _rows(Approval),
     "approval_reminders": _rows(ApprovalReminder),
     "decisions": _rows(Decision, where=Decision.person_id == _ME),

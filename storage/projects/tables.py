@@ -1,6 +1,6 @@
 """Projects and the cloud accounts whose cost is theirs."""
 
-from datetime import datetime
+from datetime import date, datetime
 
 from sqlalchemy import ForeignKey
 from sqlalchemy.orm import Mapped, mapped_column
@@ -27,6 +27,8 @@ class Project(Base):
     channel_name: Mapped[str | None]
     """A channel's name (without #) that a file gave and nobody knows yet; it becomes `channel` once mlgov is in it."""
     created_at: Mapped[datetime]
+    live_on: Mapped[date | None]
+    """The day of the organisation on which it first was in use; returns are asked for from then on. None: not yet."""
 
 
 class ProjectAccount(Base):

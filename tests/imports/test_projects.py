@@ -71,6 +71,9 @@ def test_what_changed_is_said_field_by_field(desk: Desk) -> None:
     ):
         assert part in text
     assert project(desk, "ticket-triage").name == "Ticket triage"
+    # From the day on which it is live, its returns are asked for.
+    assert project(desk, "ticket-triage").live_on is not None
+    assert project(desk, "lane-vision").live_on is None
     assert accounts(desk)["99"] == "ticket-triage"
 
 

@@ -3,8 +3,10 @@
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import select
 
 from storage.enums import ChangeClass, EuClass, ModelState, Severity
+from storage.projects.tables import Project
 from tests.inventory.conftest import DEV, OLA, OPS, RISK, SPO, VAL, Yard
 from workflows.approvals.refusals import Barred
 from workflows.errors import GovernanceError, InvalidInput, NotAllowed, Stale
@@ -30,6 +32,10 @@ def test_from_registered_to_in_use_and_everybody_had_their_part(yard: Yard) -> N
         ("deploy", "Ola"),
     ]
     assert yard.at(version).approved_until == yard.now + timedelta(days=365)
+    # Its project is in use from then on, and returns count.
+    with yard.db.read() as session:
+        (project,) = session.execute(select(Project).where(Project.live_on.is_not(None))).scalars()
+        assert project.live_on == yard.now.date()
     yard.ledger_holds()
 
 

@@ -118,6 +118,14 @@ CLICKS: dict[str, tuple[str, ...]] = {
     "portfolio.put_back": ("{project}",),
     "portfolio.why": ("{project}",),
     "registry.accept": ("0", "1", "-"),
+    "returns.attest": ("{returned}",),
+    "returns.correct": ("{returned}",),
+    "returns.enter": ("{asking}",),
+    "returns.page_back": ("all:0", "{unit}:0"),
+    "returns.page_on": ("all:1", "{unit}:1"),
+    "returns.report": ("{project}",),
+    "returns.show": ("{project}",),
+    "returns.skip": ("{asking}",),
     "tokens.revoke": ("{token}",),
 }  # fmt: skip
 """Action → the values of its button."""
@@ -189,6 +197,8 @@ SUBMISSIONS: dict[str, tuple[str, ...]] = {
     "models.submit_waive": (f"waive:{AT}:{{place}}", "waive:{own}:1:{version}:1"),
     "portfolio.submit_fund": NOTHING,
     "portfolio.submit_put": ("{project}",),
+    "returns.submit_report": ("{project_id}:0::", "{project_id}:{returned}::"),
+    "returns.submit_skip": ("{asking}::",),
     "tokens.make": NOTHING,
 }
 """Window → the metadata it was opened with."""
@@ -239,6 +249,8 @@ ENTERED: dict[str, dict[str, Any]] = {
     "together": {"value": "{project} + other"},
     "learnt": {"value": "Ask first."},
     "problem": {"value": "It takes too long."},
+    "starts": {"selected_date": "2026-01-01"},
+    "ends": {"selected_date": "2026-01-20"},
     "pick:{request}:{revision}": {"selected_options": [{"value": "yes"}]},
     "pick:{evidence}:1": {"selected_options": [{"value": "yes"}]},
 }
@@ -276,7 +288,7 @@ WORDS: dict[str, tuple[str, ...]] = {
     "milestones": ("{project}", ""),
     "model": ("{model_key}", "{model_key}:7.7"),
     "models": ("{model_key}", "", "claims"),
-    "portfolio": ("", "{unit}", "arrival"),
+    "portfolio": ("", "{unit}", "arrival", "returns", "returns {unit}"),
     "propose": ("",),
     "rollout": NOTHING,
     "status": ("{project}", "", "all", "quagga vault"),
@@ -308,6 +320,9 @@ PATHS: dict[str, Any] = {
     },
     "GET /cases/{case_id}": None,
     "GET /portfolio": None,
+    "POST /returns": {
+        "project": "{project}", "starts": "2026-01-01", "ends": "2026-01-20", "amount": "5",
+    },
     "GET /models": None,
     "POST /models": {"name": "Another one", "project": "{project}", "owner": "U0NED"},
     "GET /models/{key}": None,

@@ -12,6 +12,7 @@ from sqlalchemy import select
 
 from storage.approvals.tables import Approval
 from storage.budgets.tables import Budget, BudgetAlert
+from storage.cases import returns as case_returns
 from storage.cases.tables import CaseCheck
 from storage.digests.tables import Digest, DigestRelease
 from storage.enums import Driver, EuClass, Exposure, Level, ModelKind, PurposeClass, Severity
@@ -25,10 +26,11 @@ from workflows.approvals import approvers, submission
 from workflows.approvals.approvers import Away
 from workflows.approvals.forms import SubmitRequest
 from workflows.budgets.forms import IncreaseBudget
-from workflows.cases import checks
+from workflows.cases import asking, checks, returns
 from workflows.cases import service as cases
 from workflows.cases.arrival import CaseStanding
 from workflows.cases.forms import CaseLine, KeepFrame, KeepIdea, Propose
+from workflows.cases.return_forms import ReportReturn
 from workflows.context import Actor, Context
 from workflows.evidence import service as evidence_service
 from workflows.evidence.forms import SubmitEvidence
@@ -57,6 +59,7 @@ POLICY = GATES.replace(
 MARKS = (
     "quagga-vault", "Quagga", "77731", "77,731", "88117", "88,117", "60504", "60,504",
     "Okapi", "Tapir", "Bongo", "Kudu", "Nyala", "Gerenuk", "Dikdik", "Sitatunga", "Hirola", "Oryx",
+    "93139", "93,139", "Oribi",
 )  # fmt: skip
 """Words and amounts that stand nowhere but in what is out of sight: its names, amounts, reasons and findings."""
 KEY, MODEL = "quagga-vault", "tapir"
@@ -118,6 +121,9 @@ class Planted:
     case: int
     case_revision: int
     check: int
+    project_id: int
+    returned: int
+    asking: int
     place: str = ":"
     """`channel:ts` of the card that the forger claims to stand before."""
 
@@ -128,7 +134,7 @@ ABSENT = Planted(
     version=990007, evidence=990008, finding=990009, cycle=990010, invitation=990011,
     digest=990012, release=990013, absence=990014, condition=990015,
     token="mlgov_p_00000000", file="F0NOTHERE01", unit="Nowhere", person=OLA,
-    case=990016, case_revision=1, check=990017,
+    case=990016, case_revision=1, check=990020, project_id=990017, returned=990018, asking=990019,
 )  # fmt: skip
 """What is forged beside it: nothing of ours has these ids."""
 
@@ -290,6 +296,7 @@ def plant(office: Office) -> Planted:
         )
         session.add(check)
         session.flush()
+        returned, asking = _plant_return(make_context(session, actor=ola, **common), project)
         revision = session.get_one(Approval, request).revision
         invitation = maturity.find_own(make_context(session, actor=ola, policy=deps.policy))
         assert invitation is not None
@@ -320,7 +327,21 @@ def plant(office: Office) -> Planted:
         case=case,
         case_revision=case_revision,
         check=check.id,
+        project_id=project.id,
+        returned=returned,
+        asking=asking,
     )
+
+
+def _plant_return(ctx: Context, project: Project) -> tuple[int, int]:
+    """What came of the project, and a question about it; their ids."""
+    note, days = "Oribi counted it.", {"starts": date(2026, 1, 1), "ends": date(2026, 1, 20)}
+    form = ReportReturn(project_id=project.id, amount=Decimal("93139"), note=note, **days)
+    project.live_on = date(2025, 10, 1)
+    ctx.session.flush()
+    asking.run_look(ctx.as_system(), project.id)
+    (question, *_) = case_returns.list_askings(ctx.session, project.id)
+    return returns.report(ctx, form), question.id
 
 
 def _plant_case(ctx: Context) -> tuple[int, int]:

@@ -152,8 +152,21 @@ CASES = Fields(
     ),
 )  # fmt: skip
 
+RETURNS = Fields(
+    "returns",
+    {
+        "project": ("project key", "key", "project id"),
+        "starts": ("start", "from", "first day", "period start"),
+        "ends": ("end", "to", "until", "last day", "period end"),
+        "amount": ("return", "benefit", "realised", "value"),
+        "currency": ("ccy", "currency code"),
+    },
+    tuple(frozenset({name}) for name in ("project", "starts", "ends", "amount")),
+)
+
 KINDS = {
-    fields.kind: fields for fields in (PEOPLE, PROJECTS, BUDGETS, MILESTONES, MODELS, CASES)
+    fields.kind: fields
+    for fields in (PEOPLE, PROJECTS, BUDGETS, MILESTONES, MODELS, CASES, RETURNS)
 }
 
 

@@ -26,6 +26,7 @@ from workflows.audit import service as audit
 from workflows.budgets import costs
 from workflows.budgets.imports import BudgetTable
 from workflows.cases.imports import CaseTable
+from workflows.cases.return_imports import ReturnTable
 from workflows.context import OPERATOR, Actor, Context
 from workflows.errors import GovernanceError
 from workflows.imports.headings import KINDS, Columns, find_columns
@@ -55,7 +56,7 @@ class Request:
     """A file to import. `mappings` say which of their headings stands for which field of ours."""
 
     kind: str
-    """people, projects, budgets, milestones, models or cases."""
+    """people, projects, budgets, milestones, models, cases or returns."""
     path: Path
     mappings: Mapping[str, str] = field(default_factory=dict)
     dry_run: bool = False
@@ -222,13 +223,15 @@ def table_of(request: Request, sheet: Sheet) -> Table[Any, Any]:
             return BudgetTable(are_meant=request.are_meant)
         case "cases":
             return CaseTable()
+        case "returns":
+            return ReturnTable()
         case "models":
             return _Models()
         case "milestones":
             return _Milestones(file=sheet.name, sha256=sheet.sha256, list_to=request.list_to)
         case _:
             raise GovernanceError(
-                f"There is no import of {request.kind!r}; there is people, projects, budgets, milestones, models and cases."
+                f"There is no import of {request.kind!r}; there is people, projects, budgets, milestones, models, cases and returns."
             )
 
 

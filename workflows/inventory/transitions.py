@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from storage.enums import ChangeClass, ModelState, Part
 from storage.inventory import queries
 from storage.inventory.tables import Model, ModelAgreement, ModelChange, ModelVersion
+from storage.projects.tables import Project
 from workflows import permissions
 from workflows.audit import service as audit
 from workflows.context import ActorKind, Context
@@ -23,6 +24,7 @@ from workflows.inventory import permissions as inventory_permissions
 from workflows.inventory.forms import AddVersion, TakeStep
 from workflows.inventory.notices import AgreementAsked, StepTold, ValidationAsked
 from workflows.inventory.rules import Move, Who
+from workflows.projects.service import note_live
 
 S = ModelState
 _HEARD_BESIDE = frozenset({rules.SUSPEND, "resume", rules.RETIRE})
@@ -129,6 +131,8 @@ def apply_step(
     if move.verb == rules.DEPLOY:
         monitoring.begin_watching(ctx, version)
         findings.plan_review(ctx, model)
+        if model.project_id is not None:
+            note_live(ctx, ctx.session.get_one(Project, model.project_id))
     elif move.target is S.RETIRED:
         findings.stop_unless_used(ctx, model)
     _notify_step(ctx, model, version, move, step_id)

@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 from workflows.errors import GovernanceError
 from workflows.policy.gates import Fault, Gate
 from workflows.policy.sections import (
+    SPONSOR,
     Budgets,
     Cases,
     Channels,
@@ -85,7 +86,18 @@ class Policy(Section):
                 raise ValueError(
                     f"maturity invites {rule}, but there is no role {role!r} under roles"
                 )
+        for word in self.cases.attest or ():
+            role = word.removeprefix("role:")
+            if role != word and role not in self.roles:
+                raise ValueError(f"cases.attest names {word}, but there is no role {role!r}")
         return self
+
+    @property
+    def attesters(self) -> tuple[str, ...]:
+        """Words for those who attest returns: as `cases.attest` says, else the sponsor and who holds the role `finance`."""
+        if self.cases.attest is not None:
+            return self.cases.attest
+        return (SPONSOR, *(["role:finance"] if "finance" in self.roles else []))
 
     @model_validator(mode="after")
     def _known_gates(self) -> "Policy":
@@ -126,7 +138,11 @@ def people(policy: Policy) -> set[str]:
     for digest in policy.digests.named.values():
         words += [*digest.audience, digest.owner]
     words += [*policy.maturity.leaders, *policy.maturity.practitioners]
-    words += [*policy.inventory.model_risk, *policy.inventory.operations]
+    words += [
+        *policy.inventory.model_risk,
+        *policy.inventory.operations,
+        *(policy.cases.attest or ()),
+    ]
     bare = {word.removeprefix("oncall:") for word in words}
     return {
         word
@@ -154,6 +170,7 @@ def places(policy: Policy, word: str) -> tuple[str, ...]:
         ],
         "check-ins": [*policy.maturity.leaders, *policy.maturity.practitioners],
         "models": [*policy.inventory.model_risk, *policy.inventory.operations],
+        "returns": list(policy.cases.attest or ()),
     }
     return (
         *(f"the role {name}" for name, words in policy.roles.items() if stands_in(words)),

@@ -48,6 +48,8 @@ def _member(value: object) -> object:
 Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
 Approver = Annotated[str, BeforeValidator(_approver)]
 Member = Annotated[str, BeforeValidator(_member)]
+SPONSOR = "subject.sponsor"
+"""The word for a project's sponsor."""
 
 
 class Section(BaseModel):
@@ -463,6 +465,25 @@ class Material(Section):
     """An end that is this much later, or more."""
 
 
+class Returns(Section):
+    """When owners are asked what came of projects that are in use."""
+
+    first_after: Duration = timedelta(days=90)
+    """Counted from the day on which a project was first in use."""
+    every: Duration = timedelta(days=90)
+    silent_after: Duration = timedelta(days=180)
+    """Nothing measured for so long: the owner is asked about that."""
+    sponsor_after: Duration = timedelta(days=14)
+    """Still nothing so long after that: the sponsor is shown it."""
+
+    @field_validator("*")
+    @classmethod
+    def _sensible(cls, value: timedelta) -> timedelta:
+        if not timedelta(days=1) <= value <= timedelta(days=1500):
+            raise ValueError("a time from 1d to 1500d")
+        return value
+
+
 class Cases(Section):
     """How business cases are estimated and compared."""
 
@@ -473,6 +494,22 @@ class Cases(Section):
     months: int = Field(default=36, ge=1, le=120)
     """Over how many months new cases start."""
     material: Material = Material()
+    returns: Returns = Returns()
+    attest: tuple[Approver, ...] | None = Field(default=None, min_length=1, max_length=20)
+    """Who attests what came of a project: ids, groups, roles, and `subject.sponsor`, which means whoever the sponsor
+    reports to as well. None: the sponsor's side and the role `finance`, where there is one. Never a project's owner or
+    manager, and never who reported the figure or wrote the case."""
+
+    @field_validator("attest")
+    @classmethod
+    def _are_known(cls, value: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        for word in value or ():
+            is_other = word.startswith(("subject.", "requester.", "oncall:"))
+            if is_other and word != SPONSOR:
+                raise ValueError(
+                    f"{word!r} can't attest a return; write ids, groups, roles or {SPONSOR}"
+                )
+        return value
 
 
 # --- How long what mlgov signs holds

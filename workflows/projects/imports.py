@@ -14,6 +14,7 @@ from storage.projects.tables import Project
 from workflows import outbox, resting
 from workflows.audit import service as audit
 from workflows.outbox import Subject
+from workflows.projects import service
 from workflows.projects.forms import ProjectRow
 from workflows.sources.rows import Item, NamingTable
 from workflows.sources.tables import cleared
@@ -117,6 +118,8 @@ class ProjectTable(NamingTable[ProjectRow, ProjectItem]):
         self._accounts.give(project, item)
         if item.uninvited:
             self.uninvited[item.uninvited] = None
+        if project.status == ProjectStatus.LIVE:
+            service.note_live(self.ctx, project)
         if item.is_new or item.fields:
             audit.record(
                 self.ctx,

@@ -26,7 +26,15 @@ from workflows.errors import GovernanceError, InvalidInput, NotAllowed, NotFound
 # --- What is said of a token when it is made
 
 LONGEST = timedelta(days=366)
-MACHINE_SCOPES = (Scope.ASK, Scope.READ, Scope.COSTS, Scope.STATUS, Scope.MODELS_READ, Scope.MODELS)
+MACHINE_SCOPES = (
+    Scope.ASK,
+    Scope.READ,
+    Scope.COSTS,
+    Scope.STATUS,
+    Scope.MODELS_READ,
+    Scope.MODELS,
+    Scope.RETURNS,
+)
 PERSONAL_SCOPES = (
     Scope.READ,
     Scope.DECIDE,
@@ -35,6 +43,7 @@ PERSONAL_SCOPES = (
     Scope.MODELS,
     Scope.CASES_READ,
     Scope.CASES,
+    Scope.RETURNS,
 )
 
 

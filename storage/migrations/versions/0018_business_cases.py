@@ -1,4 +1,4 @@
-"""Business cases, their revisions, and places of the portfolio that somebody chose."""
+"""Business cases, their revisions, places of the portfolio that somebody chose, and what came of projects."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -111,6 +111,7 @@ def upgrade() -> None:
     for column in ("project_id", "reason_id", "made_by"):
         op.create_index(op.f(f"ix_rank_override_{column}"), "rank_override", [column], unique=False)
     _add_arrival()
+    _add_returns()
 
 
 def _add_arrival() -> None:
@@ -189,7 +190,88 @@ def _add_arrival() -> None:
         op.create_index(op.f(f"ix_case_check_{column}"), "case_check", [column])
 
 
+def _add_returns() -> None:
+    op.add_column("project", sa.Column("live_on", sa.Date(), nullable=True))
+    op.create_table(
+        "case_return",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("project_id", sa.Integer(), nullable=False),
+        sa.Column("starts", sa.Date(), nullable=False),
+        sa.Column("ends", sa.Date(), nullable=False),
+        sa.Column("amount", Money(precision=38, scale=18), nullable=False),
+        sa.Column("currency", sa.String(), nullable=False),
+        sa.Column("source", sa.String(), nullable=False),
+        sa.Column("note_id", sa.Integer(), nullable=True),
+        sa.Column("replaces_id", sa.Integer(), nullable=True),
+        sa.Column("request_key", sa.String(), nullable=True),
+        sa.Column("reported_by", sa.String(), nullable=True),
+        sa.Column("reported_at", UTCDateTime(), nullable=False),
+        sa.Column("attested_by", sa.String(), nullable=True),
+        sa.Column("attested_at", UTCDateTime(), nullable=True),
+        sa.Column("withdrawn_at", UTCDateTime(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["project_id"], ["project.id"], name=op.f("fk_case_return_project_id")
+        ),
+        sa.ForeignKeyConstraint(
+            ["note_id"], ["private_text.id"], name=op.f("fk_case_return_note_id")
+        ),
+        sa.ForeignKeyConstraint(
+            ["replaces_id"], ["case_return.id"], name=op.f("fk_case_return_replaces_id")
+        ),
+        sa.ForeignKeyConstraint(
+            ["reported_by"], ["person.id"], name=op.f("fk_case_return_reported_by")
+        ),
+        sa.ForeignKeyConstraint(
+            ["attested_by"], ["person.id"], name=op.f("fk_case_return_attested_by")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_case_return")),
+        sa.UniqueConstraint("request_key", name=op.f("uq_case_return_request_key")),
+    )
+    for column in ("project_id", "note_id", "replaces_id", "reported_by", "attested_by"):
+        op.create_index(op.f(f"ix_case_return_{column}"), "case_return", [column], unique=False)
+    op.create_table(
+        "return_asking",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("project_id", sa.Integer(), nullable=False),
+        sa.Column("kind", sa.String(), nullable=False),
+        sa.Column("starts", sa.Date(), nullable=False),
+        sa.Column("ends", sa.Date(), nullable=False),
+        sa.Column("due_on", sa.Date(), nullable=False),
+        sa.Column("person_id", sa.String(), nullable=True),
+        sa.Column("outbox_id", sa.Integer(), nullable=True),
+        sa.Column("attempt", sa.Integer(), nullable=False),
+        sa.Column("asked_at", UTCDateTime(), nullable=False),
+        sa.Column("skipped_by", sa.String(), nullable=True),
+        sa.Column("skipped_at", UTCDateTime(), nullable=True),
+        sa.Column("reason_id", sa.Integer(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["project_id"], ["project.id"], name=op.f("fk_return_asking_project_id")
+        ),
+        sa.ForeignKeyConstraint(
+            ["person_id"], ["person.id"], name=op.f("fk_return_asking_person_id")
+        ),
+        sa.ForeignKeyConstraint(
+            ["outbox_id"], ["outbox.id"], name=op.f("fk_return_asking_outbox_id")
+        ),
+        sa.ForeignKeyConstraint(
+            ["skipped_by"], ["person.id"], name=op.f("fk_return_asking_skipped_by")
+        ),
+        sa.ForeignKeyConstraint(
+            ["reason_id"], ["private_text.id"], name=op.f("fk_return_asking_reason_id")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_return_asking")),
+        sa.UniqueConstraint(
+            "project_id", "kind", "starts", name=op.f("uq_return_asking_project_id_kind_starts")
+        ),
+    )
+    for column in ("person_id", "outbox_id", "skipped_by", "reason_id"):
+        op.create_index(op.f(f"ix_return_asking_{column}"), "return_asking", [column], unique=False)
+
+
 def downgrade() -> None:
+    op.drop_table("return_asking")
+    op.drop_table("case_return")
+    op.drop_column("project", "live_on")
     op.drop_table("case_check")
     op.drop_table("project_outcome")
     op.drop_column("milestone", "proven")
