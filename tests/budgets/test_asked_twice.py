@@ -12,11 +12,14 @@ from pydantic import BaseModel, BeforeValidator
 import bot
 import workflows
 from bot.budgets.api import CostRow
+from bot.cases.return_api import NewReturn
 from tests.budgets.asking import ask
 from tests.budgets.conftest import NOW, Money, days
 from workflows.budgets import increase
 from workflows.budgets.forms import BudgetRow, IncreaseBudget
 from workflows.budgets.increase import AmountDoubted
+from workflows.cases.return_forms import ReportReturn
+from workflows.cases.return_imports import ReturnCells
 from workflows.sources.tables import parse_amount
 
 
@@ -91,7 +94,11 @@ def test_every_form_that_takes_an_amount_is_known_here() -> None:
     """A new way to enter an amount belongs here, with a test that an odd one is asked again."""
     asked_again = {IncreaseBudget, BudgetRow}
     cost_that_was_billed = {CostRow}
-    assert forms_with_amounts() == asked_again | cost_that_was_billed
+    what_came_and_somebody_else_attests = {ReportReturn, ReturnCells, NewReturn}
+    assert (
+        forms_with_amounts()
+        == asked_again | cost_that_was_billed | what_came_and_somebody_else_attests
+    )
 
 
 @pytest.fixture

@@ -361,6 +361,7 @@ TELL_NOTHING: dict[str, str] = {
         "what it names stands in its window, in which it is tried too",
     ),
     "click case.again": "the request that was planted is about a budget",
+    "submission portfolio.submit_fund": "nothing of what was planted is estimated",
     "search approvals.takers": "nobody else can decide what was planted",
     "click digests.open": "the digest that was planted is empty",
     "click maturity.early": "too few answered",
