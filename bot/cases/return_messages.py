@@ -221,7 +221,11 @@ def _list_silence(record: AskingRecord) -> list[str]:
 def _why_asked(record: AskingRecord, scene: Scene) -> str:
     is_owner = record.owner is not None and record.owner.id == scene.reader_id
     part = "own" if is_owner else "answer for"
-    live = f" It is in use since {blocks.day(record.live_on, date.max)}." if record.live_on else ""
+    live = (
+        f" It has been in use since {blocks.day(record.live_on, date.max)}."
+        if record.live_on
+        else ""
+    )
     silence = (
         ""
         if record.silent_since

@@ -12,7 +12,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 from storage.audit.tables import AuditEntry
 from storage.budgets.costs import basis_column, counted
 from storage.budgets.tables import AllocationKey, CostMonth
-from storage.cases.tables import BusinessCase, CaseRevision
+from storage.cases.tables import BusinessCase, CaseReturn, CaseRevision
 from storage.enums import CostBasis
 from storage.inventory.tables import Model, ModelPerson, ModelTransition, ModelVersion
 from storage.milestones.tables import Milestone
@@ -219,6 +219,32 @@ def load_cases(session: Session, ids: Collection[int]) -> dict[int, AboutRow]:
         for id_, project_id, key, title in in_parts(session, statement, BusinessCase.id, ids)
         if project_id is not None
     }
+
+
+def load_returns(session: Session, ids: Collection[int]) -> dict[int, AboutRow]:
+    """Return id → its project, for returns of more than nothing."""
+    statement = select(
+        CaseReturn.id, CaseReturn.project_id, CaseReturn.amount, Project.key, Project.name
+    ).join(Project, Project.id == CaseReturn.project_id)
+    return {
+        id_: AboutRow(project_id, key, name)
+        for id_, project_id, amount, key, name in in_parts(session, statement, CaseReturn.id, ids)
+        if amount > 0
+    }
+
+
+def list_first_returns(
+    session: Session, project_ids: Collection[int] | None
+) -> list[tuple[int, date]]:
+    """(project id, last day of the period) of each project's first attested return of more than nothing."""
+    statement = select(CaseReturn.project_id, CaseReturn.ends, CaseReturn.amount).where(
+        CaseReturn.withdrawn_at.is_(None), CaseReturn.attested_at.is_not(None)
+    )
+    first: dict[int, date] = {}
+    for id_, ends, amount in _limit(session, statement, CaseReturn.project_id, project_ids):
+        if amount > 0:
+            first[id_] = min(ends, first.get(id_, ends))
+    return sorted(first.items())
 
 
 def load_versions(session: Session, ids: Collection[int]) -> dict[int, AboutRow]:

@@ -13,7 +13,9 @@ from sqlalchemy.orm import Session
 from storage import leases
 from storage.budgets import costs
 from storage.cases import journeys, queries
+from storage.cases import returns as return_queries
 from storage.cases.journeys import AgreedRow
+from storage.cases.returns import ReturnRow
 from storage.cases.tables import CaseCheck
 from storage.db import Database
 from storage.enums import CheckAnswer, MilestoneType, ProjectStatus
@@ -23,10 +25,11 @@ from storage.people.tables import Person
 from workflows import outbox, permissions, rollout
 from workflows.audit import service as audit
 from workflows.calendar import calendar_for
-from workflows.cases import arrival, reads, rules, service
+from workflows.cases import arrival, reads, realisation, rules, service
 from workflows.cases.amounts import Range, cut_off, total
 from workflows.cases.arrival import CaseStanding
 from workflows.cases.forms import GoOn, OnCheck
+from workflows.cases.realisation import Span
 from workflows.context import Context, Occasion
 from workflows.errors import NotAllowed, NotFound, RefusalFact, Stale
 from workflows.job_runner import DueSlot, LongWork, Registry
@@ -118,7 +121,8 @@ def plan_cost(
 
 def load_standings(ctx: Context, rows: Sequence[AgreedRow]) -> dict[int, CaseStanding]:
     """Case id → how it stands, in a few statements for all of them: bills against the plan's, in the case's currency,
-    and the day on which it is to be in use. What nobody attested is no benefit, and none is known here yet.
+    what was attested against what was planned for the same days, and the day on which it is to be in use. What nobody
+    attested is no benefit.
     """
     ids = [row.project_id for row in rows]
     today = ctx.now.astimezone(ctx.policy.organisation.zone).date()
@@ -129,6 +133,7 @@ def load_standings(ctx: Context, rows: Sequence[AgreedRow]) -> dict[int, CaseSta
         spent[id_, currency][month] = cost
     through = costs.data_through_by_project(ctx.session, ids, ctx.now.date())
     launches = _find_launches(ctx.session, ids, today)
+    attested = _list_attested(ctx.session, ids)
     standings = {}
     for row in rows:
         currency, starts = row.currency or "", row.starts
@@ -142,14 +147,39 @@ def load_standings(ctx: Context, rows: Sequence[AgreedRow]) -> dict[int, CaseSta
             )
         planned, actual = compared or (None, None)
         due, forecast = launches.get(row.project_id, (None, None))
+        promised, came = compare_benefit(row, attested[row.project_id]) or (None, None)
         standings[row.case_id] = CaseStanding(
             currency,
             planned_cost=planned,
             actual_cost=actual,
+            planned_benefit=promised,
+            attested_benefit=came,
             planned_end=due,
             forecast_end=forecast,
         )
     return standings
+
+
+def compare_benefit(
+    row: AgreedRow, attested: Sequence[ReturnRow]
+) -> tuple[Decimal, Decimal] | None:
+    """(planned, attested) over the days for which something was attested in the case's currency; None while those are
+    fewer than `QUARTER`, which tell too little."""
+    returns = [each for each in attested if each.currency == row.currency]
+    spans = realisation.merge(Span(each.starts, each.ends) for each in returns)
+    if row.starts is None or sum(span.days for span in spans) < QUARTER:
+        return None
+    benefits = Range.of(row.flows["benefits"]).likely
+    planned = realisation.plan(benefits, date.fromisoformat(row.starts), spans)
+    return planned, exact_sum(each.amount for each in returns)
+
+
+def _list_attested(session: Session, project_ids: Collection[int]) -> dict[int, list[ReturnRow]]:
+    by_project: dict[int, list[ReturnRow]] = defaultdict(list)
+    for each in return_queries.list_standing(session, project_ids):
+        if each.attested_at is not None:
+            by_project[each.project_id].append(each)
+    return by_project
 
 
 def _find_launches(
@@ -483,3 +513,5 @@ PART = Registry(
     schedules={WORK: _begin}, daily={WORK: "07:00"}, long={WORK: LongWork(_is_left, _check_for)}
 )
 """What jobs take over from here."""
+QUARTER = 89
+"""Days: from so many attested ones on, benefits are compared."""

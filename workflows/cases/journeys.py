@@ -124,6 +124,8 @@ def _list_proofs(ctx: Context, within: Within) -> Iterable[tuple[int, Stage, dat
             yield id_, stage, day
     for id_, at in queries.list_first_versions(session, within):
         yield id_, Stage.FIRST_VERSION, _day(ctx, at)
+    for id_, ends in queries.list_first_returns(session, within):
+        yield id_, Stage.FIRST_VALUE, ends
     for id_, step, at in queries.list_first_steps(session, BY_STEP, within):
         yield id_, BY_STEP[step], _day(ctx, at)
 

@@ -48,6 +48,9 @@ PROOFS: Mapping[str, Proof] = {
     "model_version.approve": _proof("{name} was approved for use", T.APPROVAL),
     "model_version.deploy": _proof("{name} was taken into use", T.DEPLOYED),
     "model_version.retire": _proof("{name} was retired", T.RETIRED),
+    "return.attested": _proof(
+        "What came of {name} was attested", T.FIRST_VALUE, T.BENEFITS_REVIEW_90D
+    ),
 }
 """What each action proves. Milestones of other types are proved by nothing on record: somebody says that they are met."""
 
@@ -151,8 +154,11 @@ def _load_subjects(
         ids[entry.subject_type].add(entry.subject_id)
     cases = queries.load_cases(session, ids["case"])
     versions = queries.load_versions(session, ids["model_version"])
-    return {("case", id_): row for id_, row in cases.items()} | {
-        ("model_version", id_): row for id_, row in versions.items()
+    returns = queries.load_returns(session, ids["return"])
+    return {
+        (type_, id_): row
+        for type_, rows in (("case", cases), ("model_version", versions), ("return", returns))
+        for id_, row in rows.items()
     }
 
 
@@ -185,8 +191,9 @@ def _find_proven(
         if subject is None:
             continue
         proof = PROOFS[entry.action]
-        is_only = entry.subject_type == "case" or models.get(subject.project_id, 0) < 2
-        names = () if entry.subject_type == "case" else (subject.key, subject.name)
+        is_of_model = entry.subject_type == "model_version"
+        is_only = not is_of_model or models.get(subject.project_id, 0) < 2
+        names = (subject.key, subject.name) if is_of_model else ()
         happened = Happened(subject.project_id, entry.at, proof.types, names, is_only)
         for id_ in choose_milestones(happened, candidates.values()):
             # One thing that was done completes one milestone of a type, and the next one the next.
