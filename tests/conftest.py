@@ -86,6 +86,10 @@ WEIGHTS = {"heavy": 20, "browser": 4, "crash": 4, "slow": 1}
 """About how many seconds a test so marked takes."""
 
 
+ON_RECORD = {"database", "database_url", "sqlite_template", "postgres_server"}
+"""Fixtures with a database behind them."""
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """The quick tests are those of one part on SQLite: a whole bot and a second database take their time.
@@ -99,6 +103,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if item.path.parent in WHOLE or "postgres" in item.name:
             item.add_marker(pytest.mark.slow)
+        if not ON_RECORD.isdisjoint(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.database)
         for marker in item.iter_markers():
             weight[item.path] += WEIGHTS.get(marker.name, 0)
     items.sort(key=lambda item: -weight[item.path])

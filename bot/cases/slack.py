@@ -136,11 +136,9 @@ def _open_first(
 
 def _list_free_projects(ctx: Context) -> list[tuple[str, str]]:
     """(name, key) of the actor's own projects that have no case."""
-    return [
-        (each.name, each.key)
-        for each in projects.list_for(ctx.session, ctx.actor)
-        if reads.is_free(ctx, each.id)
-    ][:100]
+    own = projects.list_for(ctx.session, ctx.actor)
+    taken = reads.list_with_case(ctx, [each.id for each in own])
+    return [(each.name, each.key) for each in own if each.id not in taken][:100]
 
 
 # --- A step's window
@@ -360,7 +358,9 @@ def keep_line(submission: Submission, window: CaseLineWindow) -> Reply:
 def ask(submission: Submission, window: CaseWindow) -> Reply:
     """Ask for approval; a small change of what was approved is recorded instead."""
     reason = submission.text(windows.REASON)
-    form = AskCase(case_id=window.case_id, revision=window.revision)
+    form = AskCase(
+        case_id=window.case_id, revision=window.revision, channel=submission.text("channel")
+    )
     if not reason:
         raise InvalidInputs(
             {windows.REASON: "Say why, in a sentence; those who decide read this first."}

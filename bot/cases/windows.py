@@ -26,6 +26,7 @@ from workflows.cases import rules
 from workflows.cases.forms import (
     REVIEW,
     TIME_FIELDS,
+    AskCase,
     CaseLine,
     KeepCertainty,
     KeepFrame,
@@ -44,6 +45,7 @@ from workflows.cases.records import (
     Missing,
     Revision,
 )
+from workflows.inputs import inputs_of
 
 REASON = "reason"
 NOTHING_TO_SAY = Guard()
@@ -356,7 +358,13 @@ def _review(draft: _Draft, facts: Facts) -> list[Block]:
             block_id=REASON,
             hint="Those who decide read this first.",
         ),
+        *([_ask_channel()] if record.project_id is None else []),
     ]
+
+
+def _ask_channel() -> Block:
+    picker = blocks.channel_picker("channel", placeholder=inputs_of(AskCase)["channel"].placeholder)
+    return ask(AskCase, "channel", picker)
 
 
 def _material(reasons: Sequence[str]) -> str:

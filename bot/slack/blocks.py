@@ -271,6 +271,15 @@ def person_picker(action_id: str, *, placeholder: str, initial: str | None = Non
     return element
 
 
+def channel_picker(action_id: str, *, placeholder: str) -> Element:
+    """A menu of the public channels; what is picked is a Slack id."""
+    return {
+        "type": "channels_select",
+        "action_id": action_id,
+        "placeholder": {"type": "plain_text", "text": plain(placeholder, 150)},
+    }
+
+
 def checkboxes(action_id: str, options: Sequence[Element]) -> Element:
     """Boxes to tick, at most ten."""
     return {"type": "checkboxes", "action_id": action_id, "options": list(options)[:10]}

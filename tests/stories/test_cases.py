@@ -14,7 +14,7 @@ from storage.budgets.tables import Budget
 from storage.cases.tables import BusinessCase, CaseRevision, RankOverride
 from storage.projects.tables import Project
 from tests.conftest import fresh_url
-from tests.stories.office import ADA, FAY, OLA, POLICY, TIM, Office, opened
+from tests.stories.office import ADA, FAY, OLA, POLICY, TIM, Office, opened, organisation
 
 GATED = (
     POLICY.replace("  finance:", "  leader: [U0ADA]\n  finance:")
@@ -32,8 +32,10 @@ GATED = (
 def office(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Office]:
     """Tim proposes, Ola sponsors, Fay is finance, Ada leads; it is Monday, 26 January, ten to nine."""
     backend, over = request.param.split("-")
+    people = organisation()
+    people["channels"].append({"id": "C0NEW", "name": "brand-new", "members": [TIM]})
     with opened(
-        fresh_url(backend, request, tmp_path), tmp_path, over=over, policy=GATED
+        fresh_url(backend, request, tmp_path), tmp_path, over=over, policy=GATED, world=people
     ) as running:
         yield running
         running.record_holds()
@@ -117,7 +119,9 @@ def test_from_an_idea_in_a_channel_to_a_project_with_a_budget_and_a_rank(office:
     assert send(tim, reason="   ").errors == {
         "reason": "Say why, in a sentence; those who decide read this first."
     }
-    send(tim, reason="The queue doubled.")
+    refused = send(tim, reason="The queue doubled.", channel="C0NEW").errors
+    assert set(refused) == {"channel"}
+    send(tim, reason="The queue doubled.", channel="C0TRIAGE")
     office.settle()
     ola = office.sandbox.seat(OLA)
     card = office.card(ola, ola.dm().id, "approvals.approve")
@@ -138,6 +142,7 @@ def test_from_an_idea_in_a_channel_to_a_project_with_a_budget_and_a_rank(office:
             "approved",
             "optimization",
         )
+        assert project.channel == "C0TRIAGE"
         assert budget.project_id == project.id
 
     ada = office.sandbox.seat(ADA)

@@ -13,6 +13,7 @@ from storage.cases import queries
 from storage.cases.tables import BusinessCase, CaseRevision
 from storage.enums import ApprovalState, CaseState, ProjectCategory, ProjectStatus
 from storage.money import money_text
+from storage.people import lookups
 from storage.projects import queries as project_queries
 from storage.projects.tables import Project
 from workflows import wording
@@ -241,6 +242,11 @@ class CaseApproval:
         _require_shown(case, form)
         content = Content.model_validate(case.content)
         _require_complete(ctx, case, content)
+        if form.channel and not lookups.is_joined(ctx.session, ctx.org, form.channel):
+            raise InvalidInput(
+                "mlgov isn't in that channel, so it couldn't write there. Invite it first, or leave this empty.",
+                field="channel",
+            )
         before = _find_agreed(ctx, case)
         if before is not None and not _list_material(
             ctx, before, _estimate_now(ctx, case, content)
@@ -249,7 +255,7 @@ class CaseApproval:
                 "The change is small, so nobody has to approve it; record it instead."
             )
         revision = revisions.add(ctx, case, content)
-        project = _begin_project(ctx, case, content)
+        project = _begin_project(ctx, case, form.channel)
         if case.agreed is None:
             case.state = CaseState.WAITING.value
         ctx.session.flush()
@@ -520,7 +526,7 @@ def _rests(ctx: Context, project: Project) -> tuple[Rest, ...]:
 # --- The project
 
 
-def _begin_project(ctx: Context, case: BusinessCase, content: Content) -> Project:
+def _begin_project(ctx: Context, case: BusinessCase, channel: str) -> Project:
     """The case's project: the one that goes on already, or a new one under review."""
     project = service.find_project(ctx, case)
     if project is None:
@@ -531,7 +537,7 @@ def _begin_project(ctx: Context, case: BusinessCase, content: Content) -> Projec
             sponsor_id=case.sponsor_id,
             business_unit=case.business_unit,
             category=case.category,
-            channel=content.channel,
+            channel=channel or None,
             status=ProjectStatus.UNDER_REVIEW.value,
             created_at=ctx.now,
         )

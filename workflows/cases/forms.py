@@ -312,6 +312,16 @@ class DropCase(OnCase):
 class AskCase(OnCase):
     """Ask for approval of the case as it is written."""
 
+    channel: Annotated[
+        str,
+        Input(
+            "Where will people talk about it?",
+            "Messages about the project go to this channel. It can be left to an administrator.",
+            placeholder="Pick a channel",
+        ),
+    ] = ""
+    """The Slack id of a channel for a project that is made now; empty for none."""
+
 
 class PutAtPlace(_Form):
     """A leader puts a project at a place of the portfolio."""

@@ -140,9 +140,9 @@ def may_write(ctx: Context, case_id: int) -> bool:
     return is_writer(ctx, require_sight(ctx, case_id))
 
 
-def is_free(ctx: Context, project_id: int) -> bool:
-    """Whether a project has no case yet."""
-    return queries.find_of_project(ctx.session, project_id) is None
+def list_with_case(ctx: Context, project_ids: Collection[int]) -> set[int]:
+    """Which of these projects have a case."""
+    return set(queries.list_of_projects(ctx.session, project_ids))
 
 
 def find_by_promise(ctx: Context, place: str) -> int | None:

@@ -56,8 +56,6 @@ class Content(BaseModel):
     """The probability that it can be built at all, 0 to 1; used in the rank only."""
     tier: int | None = None
     """The risk tier that is expected of its models; 1 is gravest."""
-    channel: str | None = None
-    """The Slack id of the project's channel."""
     stamps: dict[str, int] = {}
     """By step, the case's revision with which it was kept last."""
 
