@@ -72,7 +72,7 @@ def router(deps: Deps, door: Door) -> APIRouter:
     @api.post(
         "",
         status_code=201,
-        responses=describe_answers(400, 401, 403, 404, 409, 413, 422, 429, 503),
+        responses=describe_answers(400, 401, 403, 404, 408, 409, 413, 422, 429, 503),
         openapi_extra=needs(Scope.RETURNS),
     )
     def report(sent: NewReturn, caller: Calls, key: IdempotencyKey = None) -> ReturnTold:

@@ -508,7 +508,7 @@ PLAN = (
     ("lane-vision", "Night driving release", "deployed", AIKO, 35, 35, None, "Validation report"),
     ("parts-demand", "Second warehouse live", "deployed", ELENA, -3, -3, None, ""),
     ("parts-demand", "Benefits review", "benefits review", SOFIA, 64, 64, None, "Second warehouse live"),
-    ("churn-forecast", "Prototype shown to care team", "prototype", ELENA, 2, 2, None, ""),
+    ("churn-forecast", "Prototype shown to care team", "other", ELENA, 2, 2, None, ""),
     ("churn-forecast", "Intake approved for retail", "intake approved", ELENA, 30, 30, None, ""),
     ("route-planner", "First value measured", "first value", OMAR, 8, 8, None, ""),
     ("voice-intake", "Retraining plan agreed", "other", SOFIA, 44, 44, None, ""),
