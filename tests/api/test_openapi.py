@@ -52,6 +52,7 @@ def test_it_describes_every_endpoint(running: Api) -> None:
         "POST /cases",
         "GET /cases/{case_id}",
         "GET /portfolio",
+        "POST /returns",
         "GET /models",
         "POST /models",
         "GET /models/{key}",
