@@ -50,7 +50,7 @@ run: $(APP) ## Run mlgov against the Slack that the environment names
 test: $(STAMP) ## All tests that need nothing but this checkout (browser tests skip without Chromium)
 	$(BIN)/python -m pytest $(PARALLEL) -m "not heavy" $(ARGS)
 
-test-fast: $(STAMP) ## Rules, forms, words and whatever else needs no database, in about a minute
+test-fast: $(STAMP) ## Rules, forms, words and whatever else needs no database, in two minutes
 	$(BIN)/python -m pytest -n 2 $(FILES) -m "not heavy and not slow and not browser and not crash and not database" $(ARGS)
 
 test-all: $(HEAVY) ## Every test in every way, also those that start heavy real servers or take long
