@@ -53,6 +53,7 @@ def open_increase(click: Click, budget: BudgetRef) -> Reply:
 def open_change(click: Click, request: Request) -> Reply:
     """Open the same window for a request that waits."""
     card = click.read(editing.require_editable, request.approval_id)
+    _require_own_kind(card, request)
     changes = Request(card.id, card.revision)
     return Open(_view(click, card.facts["budget_id"], _entered(card), changes=changes))
 
@@ -64,7 +65,14 @@ def open_again(click: Click, request: Request) -> Reply:
         raise NotAllowed(
             "Somebody else asked for this. `/mlgov budget` has a button to ask yourself."
         )
+    _require_own_kind(card, request)
     return Open(_view(click, card.facts["budget_id"], _entered(card)))
+
+
+def _require_own_kind(card: Card, request: Request) -> None:
+    """Raise for a request about something else, which no button of ours carries."""
+    if card.subject_type != TYPE:
+        raise request.refusal()
 
 
 def _entered(card: Card) -> budget_windows.Entered:

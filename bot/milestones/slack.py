@@ -279,6 +279,7 @@ def open_change(click: Click, request: Request) -> Reply:
     """Open the window for a request that waits."""
     with click.begin_read() as ctx:
         card = editing.require_editable(ctx, request.approval_id)
+        _require_own_kind(card, request)
         milestone = reads.load_record(ctx, int(card.facts["milestone_id"]))
     metadata = DayWindow(milestone.id, milestone.revision, click.card, card.id, card.revision).text
     return window(click, milestone, metadata, before=_entered(card), is_change=True)
@@ -292,6 +293,7 @@ def open_again(click: Click, request: Request) -> Reply:
             raise NotAllowed(
                 "Somebody else asked for this. `/mlgov milestones` has a button to ask yourself."
             )
+        _require_own_kind(card, request)
         milestone = reads.load_record(ctx, int(card.facts["milestone_id"]))
     metadata = MilestoneWindow(milestone.id, milestone.revision).text
     return window(click, milestone, metadata, before=_entered(card))
@@ -338,6 +340,12 @@ def change(submission: Submission, sent: DayWindow) -> Reply:
     )
     with _shown_again(submission, sent.milestone_id):
         return Private(freshness.act(submission.deps, submission.actor, edit, sent.card))
+
+
+def _require_own_kind(card: Card, request: Request) -> None:
+    """Raise for a request about something else, which no button of ours carries."""
+    if card.subject_type != service.TYPE:
+        raise request.refusal()
 
 
 def _entered(card: Card) -> windows.Entered:

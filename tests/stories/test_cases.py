@@ -9,12 +9,16 @@ import pytest
 from sqlalchemy import select
 
 from bot.cases import fund, words
+from bot.slack.interactions import Request
+from bot.slack.requests import Click
 from sandbox.seat import Seat
 from storage.budgets.tables import Budget
 from storage.cases.tables import BusinessCase, CaseRevision, RankOverride
 from storage.projects.tables import Project
 from tests.conftest import fresh_url
+from tests.sight.world import actor as actor_of
 from tests.stories.office import ADA, FAY, OLA, POLICY, TIM, Office, opened, organisation
+from workflows.errors import GovernanceError
 
 GATED = (
     POLICY.replace("  finance:", "  leader: [U0ADA]\n  finance:")
@@ -253,3 +257,27 @@ def test_a_click_of_somebody_else_reaches_nothing(office: Office) -> None:
     assert tim.modals()
     with office.db.read() as session:
         assert session.execute(select(CaseRevision)).first() is None
+
+
+@pytest.mark.parametrize("action_id", ["budget.again", "budget.change", "milestone.again"])
+def test_a_button_of_another_kind_of_request_is_refused_in_words(
+    office: Office, action_id: str
+) -> None:
+    tim = finished(office, from_idea(office))
+    send(tim, reason="The queue doubled.", channel="C0TRIAGE")
+    office.settle()
+    router = office.bot.edge.router
+    request = Request(1, 1)
+    click = Click(
+        office.bot.deps,
+        actor_of(office, TIM),
+        action_id,
+        request.text,
+        None,
+        None,
+        None,
+        "1.2.3",
+        {},
+    )
+    with pytest.raises(GovernanceError):
+        router.actions[action_id](click)
