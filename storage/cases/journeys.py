@@ -1,13 +1,13 @@
 """What the record proves of the way of projects: statements for all of them at once."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any, TypeVarTuple
+from typing import Any
 
-from sqlalchemy import Select, func, select
-from sqlalchemy.orm import InstrumentedAttribute, Session
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
 
 from storage.audit.tables import AuditEntry
 from storage.budgets.costs import basis_column, counted
@@ -16,21 +16,11 @@ from storage.cases.tables import BusinessCase, CaseReturn, CaseRevision
 from storage.enums import CostBasis
 from storage.inventory.tables import Model, ModelPerson, ModelTransition, ModelVersion
 from storage.milestones.tables import Milestone
-from storage.people.lookups import in_parts, parts
+from storage.people.lookups import among, in_parts, parts
 from storage.projects.tables import Project, ProjectMove
 
-Ts = TypeVarTuple("Ts")
 Within = Collection[int] | None
 """The ids of the projects that are asked about; None for all."""
-
-
-def _limit(
-    session: Session, statement: Select[*Ts], column: InstrumentedAttribute[Any], within: Within
-) -> Iterator[tuple[*Ts]]:
-    if within is not None:
-        yield from in_parts(session, statement, column, within)
-        return
-    yield from session.execute(statement)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +49,7 @@ def list_projects(session: Session, within: Within) -> list[ProjectRow]:
         Project.created_at,
         BusinessCase.created_at,
     ).outerjoin(BusinessCase, BusinessCase.project_id == Project.id)
-    rows = _limit(session, statement, Project.id, within)
+    rows = among(session, statement, Project.id, within)
     return sorted((ProjectRow(*row) for row in rows), key=lambda row: row.id)
 
 
@@ -78,7 +68,7 @@ def list_moves(session: Session, within: Within) -> list[MoveRow]:
     statement = select(
         ProjectMove.project_id, ProjectMove.source, ProjectMove.target, ProjectMove.at
     ).order_by(ProjectMove.project_id, ProjectMove.id)
-    return [MoveRow(*row) for row in _limit(session, statement, ProjectMove.project_id, within)]
+    return [MoveRow(*row) for row in among(session, statement, ProjectMove.project_id, within)]
 
 
 def list_agreed(session: Session, within: Within) -> list[tuple[int, datetime]]:
@@ -90,7 +80,7 @@ def list_agreed(session: Session, within: Within) -> list[tuple[int, datetime]]:
         .where(CaseRevision.agreed_at.is_not(None), CaseRevision.approval_id.is_not(None))
         .group_by(BusinessCase.project_id)
     )
-    rows = _limit(session, statement, BusinessCase.project_id, within)
+    rows = among(session, statement, BusinessCase.project_id, within)
     return [(id_, at) for id_, at in rows if id_ is not None and at is not None]
 
 
@@ -107,7 +97,7 @@ def list_met(
         )
         .group_by(Milestone.project_id, Milestone.type)
     )
-    rows = _limit(session, statement, Milestone.project_id, within)
+    rows = among(session, statement, Milestone.project_id, within)
     return [(id_, type_, day) for id_, type_, day in rows if day is not None]
 
 
@@ -119,7 +109,7 @@ def list_first_versions(session: Session, within: Within) -> list[tuple[int, dat
         .where(Model.project_id.is_not(None))
         .group_by(Model.project_id)
     )
-    rows = _limit(session, statement, Model.project_id, within)
+    rows = among(session, statement, Model.project_id, within)
     return [(id_, at) for id_, at in rows if id_ is not None]
 
 
@@ -133,7 +123,7 @@ def list_first_steps(
         .where(Model.project_id.is_not(None), ModelTransition.step.in_(sorted(steps)))
         .group_by(Model.project_id, ModelTransition.step)
     )
-    rows = _limit(session, statement, Model.project_id, within)
+    rows = among(session, statement, Model.project_id, within)
     return [(id_, step, at) for id_, step, at in rows if id_ is not None]
 
 
@@ -152,11 +142,11 @@ def list_people(session: Session, within: Within) -> set[tuple[int, str]]:
     people = {
         (id_, person)
         for statement in (owners, makers)
-        for id_, person in _limit(session, statement, Model.project_id, within)
+        for id_, person in among(session, statement, Model.project_id, within)
     }
     people |= {
         (id_, person)
-        for id_, *both in _limit(session, named.distinct(), Milestone.project_id, within)
+        for id_, *both in among(session, named.distinct(), Milestone.project_id, within)
         for person in both
     }
     return {(id_, person) for id_, person in people if id_ is not None and person is not None}
@@ -241,7 +231,7 @@ def list_first_returns(
         CaseReturn.withdrawn_at.is_(None), CaseReturn.attested_at.is_not(None)
     )
     first: dict[int, date] = {}
-    for id_, ends, amount in _limit(session, statement, CaseReturn.project_id, project_ids):
+    for id_, ends, amount in among(session, statement, CaseReturn.project_id, project_ids):
         if amount > 0:
             first[id_] = min(ends, first.get(id_, ends))
     return sorted(first.items())
@@ -268,7 +258,7 @@ def count_models(session: Session, project_ids: Collection[int]) -> dict[int, in
         .where(Model.project_id.is_not(None))
         .group_by(Model.project_id)
     )
-    rows = _limit(session, statement, Model.project_id, project_ids)
+    rows = among(session, statement, Model.project_id, project_ids)
     return {id_: number for id_, number in rows if id_ is not None}
 
 

@@ -14,7 +14,7 @@ from storage.audit.tables import PrivateText
 from storage.cases.tables import BusinessCase, CaseCheck, CaseRevision, ProjectOutcome, RankOverride
 from storage.enums import ApprovalState, CaseState
 from storage.inventory.tables import Model
-from storage.people.lookups import in_parts
+from storage.people.lookups import among, in_parts
 from storage.projects.tables import Project
 
 # --- One case
@@ -200,11 +200,7 @@ def list_alike(
         .outerjoin(BusinessCase, BusinessCase.project_id == Project.id)
         .where(or_(*same))
     )
-    rows = (
-        session.execute(statement.order_by(Project.id)).all()
-        if within is None
-        else in_parts(session, statement, Project.id, within)
-    )
+    rows = among(session, statement, Project.id, within)
     return sorted(
         (
             AlikeRow(id_, key, name, status, owner, unit, kind, (content or {}).get("problem", ""))
@@ -263,11 +259,7 @@ def list_portfolio(
         )
         .where(Project.status.in_(sorted(statuses)))
     )
-    rows = (
-        session.execute(statement).all()
-        if within is None
-        else in_parts(session, statement, Project.id, within)
-    )
+    rows = among(session, statement, Project.id, within)
     return sorted((PortfolioRow(*_cells(row)) for row in rows), key=lambda row: row.project_id)
 
 
@@ -324,11 +316,7 @@ def list_fundable(
         )
         .where(Project.status.in_(sorted(statuses)))
     )
-    rows = (
-        session.execute(statement).all()
-        if within is None
-        else in_parts(session, statement, Project.id, within)
-    )
+    rows = among(session, statement, Project.id, within)
     return sorted((FundableRow(*_cells(row)) for row in rows), key=lambda row: row.project_id)
 
 
@@ -344,11 +332,7 @@ def find_tiers(session: Session, project_ids: Collection[int] | None) -> dict[in
         .where(Model.tier.is_not(None), Model.project_id.is_not(None))
         .group_by(Model.project_id)
     )
-    rows = (
-        session.execute(statement).all()
-        if project_ids is None
-        else in_parts(session, statement, Model.project_id, project_ids)
-    )
+    rows = among(session, statement, Model.project_id, project_ids)
     return {project_id: tier for project_id, tier in rows if project_id and tier}
 
 

@@ -13,7 +13,7 @@ from storage.audit.tables import PrivateText
 from storage.cases.tables import BusinessCase, CaseReturn, CaseRevision, ReturnAsking
 from storage.delivery.tables import Outbox
 from storage.enums import AskingKind, OutboxState, ProjectStatus
-from storage.people.lookups import in_parts
+from storage.people.lookups import among, in_parts
 from storage.people.tables import Person
 from storage.projects.tables import Project
 
@@ -255,11 +255,7 @@ def list_with_returns(session: Session, project_ids: Collection[int] | None) -> 
         select(CaseReturn.project_id).where(CaseReturn.withdrawn_at.is_(None))
     )
     statement = select(Project).where(or_(Project.live_on.is_not(None), is_measured))
-    rows: Iterable[Sequence[Any]] = (
-        session.execute(statement).all()
-        if project_ids is None
-        else in_parts(session, statement, Project.id, project_ids)
-    )
+    rows = among(session, statement, Project.id, project_ids)
     return sorted((project for (project,) in rows), key=lambda project: project.id)
 
 

@@ -41,6 +41,19 @@ def in_parts(
         yield from session.execute(statement.where(column.in_(part)))
 
 
+def among(
+    session: Session,
+    statement: Select[*Ts],
+    column: InstrumentedAttribute[Any],
+    within: Collection[Any] | None,
+) -> Iterator[tuple[*Ts]]:
+    """The rows of a statement whose column is one of the values `within`, part by part; None: every row."""
+    if within is not None:
+        yield from in_parts(session, statement, column, within)
+        return
+    yield from session.execute(statement)
+
+
 def find_people(session: Session, ids: Collection[str]) -> dict[str, Person]:
     """Opaque id → person, for those that are known."""
     by_id: dict[str, Person] = {}

@@ -130,8 +130,8 @@ class Works:
 
     def ways(self) -> dict[str, ProjectJourney]:
         """Every project's way, by its key."""
-        found: list[ProjectJourney] = self.see(LEA, journeys.load_journeys, None)
-        return {way.key: way for way in found}
+        loaded: list[ProjectJourney] = self.see(LEA, journeys.load_journeys, None)
+        return {way.key: way for way in loaded}
 
     def reached(self, key: str) -> dict[Stage, date]:
         return dict(self.ways()[key].journey.reached)

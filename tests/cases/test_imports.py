@@ -5,6 +5,7 @@ from pathlib import Path
 from tests.cases.conftest import LEA, PIA, Board
 from workflows import imports
 from workflows.cases import portfolio, reads
+from workflows.cases.forms import KeepIdea
 
 FILE = """\
 Project key,Start month,Horizon,Currency,Monthly benefit,Benefit type,Monthly cost,Cost type,Probability,Risk tier,KPI,Current value,Goal
@@ -72,10 +73,10 @@ def test_what_cannot_be_taken_is_said_with_its_line(board: Board, tmp_path: Path
         + "shelf,2026-01-01,12,EUR,soon,,1,,50 %,,,,\n",
     )
     assert report.refused
-    told = {(fault.line, fault.field): fault.sentence for fault in report.faults}
-    assert "no project 'nowhere'" in told[(4, "project")]
-    assert "no category" in told[(5, "project")]
-    assert "stands in line 3 already" in told[(6, "project")]
+    sentences = {(fault.line, fault.field): fault.sentence for fault in report.faults}
+    assert "no project 'nowhere'" in sentences[(4, "project")]
+    assert "no category" in sentences[(5, "project")]
+    assert "stands in line 3 already" in sentences[(6, "project")]
     odd = bring(board, tmp_path, FILE.replace('"3,000 / 4,000 / 5,000"', "lots"))
     assert "isn't an amount" in odd.faults[0].sentence
 
@@ -83,8 +84,6 @@ def test_what_cannot_be_taken_is_said_with_its_line(board: Board, tmp_path: Path
 def test_a_case_that_somebody_writes_is_left_alone(board: Board, tmp_path: Path) -> None:
     prepared(board)
     case_id = board.complete()
-    from workflows.cases.forms import KeepIdea
-
     board.keep(case_id, KeepIdea, "ola", title="Routing", project="lane-vision", problem="x y")
     report = bring(board, tmp_path)
     assert "somebody is writing" in report.faults[0].sentence

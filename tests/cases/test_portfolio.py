@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from storage.enums import Driver, ProjectCategory
 from tests.cases.conftest import FIN, LEA, NED, OLA, PIA, SPO, Board
+from workflows.approvals import reads
 from workflows.cases import portfolio, ranking
 from workflows.cases.forms import PutAtPlace
 from workflows.cases.portfolio import Portfolio
@@ -243,8 +244,6 @@ def test_a_case_knows_where_it_would_stand(board: Board) -> None:
         assert portfolio.find_place_of(context, board.record(case_id)) is not None
     approval_id = board.ask(case_id)
     with board.db.read() as session:
-        from workflows.approvals import reads
-
         card = reads.card(board.context(session, OLA), approval_id)
     assert dict(card.words.facts)["Would rank"] == "2 of the 3 projects that you see"
     assert "Would rank" not in dict(board.card(approval_id).words.facts)
@@ -254,14 +253,13 @@ def test_why_tells_every_number(board: Board) -> None:
     three(board)
     with board.db.read() as session:
         ranked, lines = portfolio.load_why(board.context(session, LEA), "invoice-matching")
-    told = dict(lines)
+    facts_by_name = dict(lines)
     assert ranked.place == 1
-    assert told["Confidence"] == "80 %"
-    assert told["Feasibility"] == "90 %"
-    assert told["Discount rate"] == "10.0 % a year"
-    assert told["Ranked by"].startswith("80 % × 90 % × 652,")
-    assert told["Estimate of"] == "26 Jan 2026"
-    assert board.record  # the board stays
+    assert facts_by_name["Confidence"] == "80 %"
+    assert facts_by_name["Feasibility"] == "90 %"
+    assert facts_by_name["Discount rate"] == "10.0 % a year"
+    assert facts_by_name["Ranked by"].startswith("80 % × 90 % × 652,")
+    assert facts_by_name["Estimate of"] == "26 Jan 2026"
 
 
 def test_a_change_of_cost_moves_a_project_once_it_is_agreed(board: Board) -> None:

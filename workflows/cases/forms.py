@@ -320,7 +320,7 @@ class AskCase(OnCase):
             placeholder="Pick a channel",
         ),
     ] = ""
-    """The Slack id of a channel for a project that is made now; empty for none."""
+    """The id of a channel for a project that is made now; empty for none."""
 
 
 class PutAtPlace(_Form):
