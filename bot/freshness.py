@@ -198,7 +198,7 @@ CLICKS = _table({
         models.send_pack models.settle models.shared models.step models.step_look
         portfolio.fund portfolio.page_back portfolio.page_on portfolio.put portfolio.put_back portfolio.why
         returns.attest returns.correct returns.enter returns.page_back returns.page_on returns.report returns.show
-        returns.skip
+        returns.skip returns.withdraw
         registry.accept
         """,
     Rests.REQUEST: """
@@ -223,7 +223,7 @@ SUBMISSIONS = _table({
         models.submit_look models.submit_register models.submit_review models.submit_settle models.submit_step
         models.submit_version models.submit_waive
         portfolio.submit_fund portfolio.submit_put
-        returns.submit_report returns.submit_skip
+        returns.submit_report returns.submit_skip returns.submit_withdraw
         tokens.make
         """,
     Rests.REQUEST: """

@@ -15,6 +15,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
+from storage import leases
 from storage.db import Database, DatabaseAway, DatabaseBusy
 from storage.delivery import outbox
 from workflows import clock, timers
@@ -87,6 +88,33 @@ class LongWork:
 
     has_news: Callable[[Session], bool]
     run: Callable[[Database, Occasion, float], object]
+
+
+def in_batches(name: str, deal: Callable[[Context, int], int | None]) -> LongWork:
+    """Work over rows by their ids, begun with `leases.begin`: `deal` is given the last id that was dealt with, deals with
+    a batch of those after it, and returns the last one's id, or None at the end. Each batch is a transaction of its own."""
+
+    def is_left(session: Session) -> bool:
+        return leases.read_position(session, name) is not None
+
+    def run(database: Database, occasion: Occasion, seconds: float) -> None:
+        end = time.monotonic() + seconds
+
+        def step(session: Session) -> bool:
+            after = leases.lock(session, name)
+            if after is None:
+                return False
+            last = deal(occasion.context(session), after)
+            if last is None:
+                leases.end(session, name)
+            else:
+                leases.move(session, name, last)
+            return last is not None
+
+        while database.in_turn(step) and time.monotonic() < end:
+            pass
+
+    return LongWork(is_left, run)
 
 
 @dataclass(frozen=True, slots=True)

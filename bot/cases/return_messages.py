@@ -32,11 +32,12 @@ from workflows.cases.realised import (
     ReturnLine,
     ReturnsOverview,
 )
-from workflows.cases.return_forms import ReportReturn, SkipAsking
+from workflows.cases.return_forms import ReportReturn, SkipAsking, WithdrawReturn
 from workflows.cases.returns import ReturnAsked, ReturnReported
 
 ENTER, SKIP, SHOW = "returns.enter", "returns.skip", "returns.show"
 ATTEST, CORRECT, REPORT = "returns.attest", "returns.correct", "returns.report"
+WITHDRAW, SUBMIT_WITHDRAW = "returns.withdraw", "returns.submit_withdraw"
 PAGE = ("returns.page_back", "returns.page_on")
 SUBMIT_REPORT, SUBMIT_SKIP = "returns.submit_report", "returns.submit_skip"
 MOST_LINES = 30
@@ -368,6 +369,14 @@ def details(record: ProjectReturns) -> Block:
                     hint=f"Correct {describe_span(line.span)}",
                 )
             )
+            buttons.append(
+                blocks.button(
+                    "Withdraw",
+                    WITHDRAW,
+                    ReturnRef(line.id).text,
+                    hint=f"Withdraw {describe_span(line.span)}",
+                )
+            )
         if buttons:
             body.append(blocks.actions(buttons, block_id=f"line-{line.id}"))
     if record.may_report:
@@ -425,6 +434,25 @@ def skip(record: AskingRecord, card: tuple[str, str] | None) -> Block:
         callback_id=SUBMIT_SKIP,
         submit="Skip",
         metadata=AskingWindow(record.id, card).text,
+    )
+
+
+def withdraw(record: ProjectReturns, line: ReturnLine) -> Block:
+    """The window in which somebody says why a return does not count."""
+    name = blocks.escape(record.name, 120)
+    amount = money(line.amount, line.currency)
+    return blocks.modal(
+        "Withdraw a return",
+        [
+            blocks.section(
+                f"*{name}* · {amount} for {describe_span(line.span)} won't count any more, and these days are unmeasured "
+                "again. Figures that are wrong can be corrected instead."
+            ),
+            ask(WithdrawReturn, "reason"),
+        ],
+        callback_id=SUBMIT_WITHDRAW,
+        submit="Withdraw",
+        metadata=ReturnRef(line.id).text,
     )
 
 

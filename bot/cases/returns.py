@@ -17,7 +17,7 @@ from bot.slack.requests import Click, Command, Interaction, Router, Submission
 from workflows.cases import realised, returns
 from workflows.cases.realised import ProjectReturns, ReturnLine
 from workflows.cases.records import CaseRecord
-from workflows.cases.return_forms import AttestReturn, ReportReturn, SkipAsking
+from workflows.cases.return_forms import AttestReturn, ReportReturn, SkipAsking, WithdrawReturn
 from workflows.context import Context
 from workflows.errors import Stale
 
@@ -33,11 +33,13 @@ def register(router: Router) -> None:
     router.action(messages.SHOW, show, ProjectRef)
     router.action(messages.ATTEST, attest, ReturnRef)
     router.action(messages.CORRECT, correct, ReturnRef)
+    router.action(messages.WITHDRAW, open_withdraw, ReturnRef)
     router.action(messages.REPORT, open_report, ProjectRef)
     for action_id in messages.PAGE:
         router.action(action_id, turn_page, PageRef)
     router.submission(messages.SUBMIT_REPORT, report, ReturnWindow)
     router.submission(messages.SUBMIT_SKIP, skip, AskingWindow)
+    router.submission(messages.SUBMIT_WITHDRAW, withdraw, ReturnRef)
 
 
 # --- The list and one project
@@ -129,6 +131,18 @@ def report(submission: Submission, window: ReturnWindow) -> Reply:
         window.card,
         "Reported. It counts as not attested until somebody of the sponsor's side or of finance says that it is right.",
     )
+
+
+def open_withdraw(click: Click, ref: ReturnRef) -> Reply:
+    """Say why a return does not count."""
+    return click.window(messages.withdraw(*_find_line(click, ref.return_id)))
+
+
+def withdraw(submission: Submission, ref: ReturnRef) -> Reply:
+    """The reason was sent: the return counts no more."""
+    form = submission.form(WithdrawReturn, {"return_id": ref.return_id})
+    submission.act(returns.withdraw, form)
+    return Private("Withdrawn. These days are unmeasured again, and the ledger has your reason.")
 
 
 def _confirm(card: Place, text: str) -> Reply:

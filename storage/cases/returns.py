@@ -295,10 +295,18 @@ class LiveRow:
     """Some message about it was not sent while its reader was at work."""
 
 
-def list_live(
-    session: Session, *, now: datetime, project_id: int | None = None
-) -> Sequence[LiveRow]:
-    """Every project in use, or the one of this id, by id."""
+def list_live_ids(session: Session, *, after: int, most: int) -> Sequence[int]:
+    """The ids of the next projects in use after id `after`, in their order."""
+    return session.scalars(
+        select(Project.id)
+        .where(Project.id > after, Project.live_on.is_not(None), Project.status.in_(USED))
+        .order_by(Project.id)
+        .limit(most)
+    ).all()
+
+
+def list_live(session: Session, project_ids: Sequence[int], *, now: datetime) -> Sequence[LiveRow]:
+    """Those in use of a batch of projects, by id."""
 
     def latest(column: Any, kind: AskingKind) -> Any:
         return func.max(column).filter(ReturnAsking.kind == kind.value)
@@ -314,16 +322,14 @@ def list_live(
             func.count().filter(_was_lost(now)).label("lost"),
         )
         .outerjoin(Outbox, Outbox.id == ReturnAsking.outbox_id)
+        .where(ReturnAsking.project_id.in_(project_ids))
         .group_by(ReturnAsking.project_id)
     )
     measured = (
         select(CaseReturn.project_id, func.max(CaseReturn.ends).label("until"))
-        .where(CaseReturn.withdrawn_at.is_(None))
+        .where(CaseReturn.withdrawn_at.is_(None), CaseReturn.project_id.in_(project_ids))
         .group_by(CaseReturn.project_id)
     )
-    if project_id is not None:
-        asked = asked.where(ReturnAsking.project_id == project_id)
-        measured = measured.where(CaseReturn.project_id == project_id)
     asks, measures = asked.subquery(), measured.subquery()
     statement = (
         select(
@@ -339,11 +345,9 @@ def list_live(
         )
         .outerjoin(asks, asks.c.project_id == Project.id)
         .outerjoin(measures, measures.c.project_id == Project.id)
-        .where(Project.live_on.is_not(None), Project.status.in_(USED))
+        .where(Project.id.in_(project_ids), Project.live_on.is_not(None), Project.status.in_(USED))
         .order_by(Project.id)
     )
-    if project_id is not None:
-        statement = statement.where(Project.id == project_id)
     return [LiveRow(*row) for row in session.execute(statement)]
 
 

@@ -19,7 +19,7 @@ from tests.cases.conftest import FIN, LEA, NED, OLA, PIA, POLICY, SPO, Board
 from workflows.cases import asking, realised, returns
 from workflows.cases.realised import ProjectReturns, ReturnsOverview
 from workflows.cases.return_forms import AttestReturn, ReportReturn, SkipAsking, WithdrawReturn
-from workflows.projects import service as projects
+from workflows.context import Occasion
 
 MAX, BOSS = "max", "boss"
 """Max manages the project; Spo reports to Boss."""
@@ -73,9 +73,6 @@ class Works(Board):
         form = SkipAsking(asking_id=asking_id, reason=reason)
         self.db.run(lambda session: returns.skip(self.context(session, who), form))
 
-    def mark_live(self, key: str, who: str, on: date | None = None) -> None:
-        self.db.run(lambda session: projects.mark_live(self.context(session, who), key, on))
-
     def overview(self, who: str = OLA, unit: str | None = None, page: int = 0) -> ReturnsOverview:
         with self.db.read() as session:
             return realised.load_overview(self.context(session, who), unit, page)
@@ -100,7 +97,9 @@ class Works(Board):
     def wake_up(self, day: date) -> None:
         """The daily look of a day, and what follows from it."""
         self.until(datetime.combine(day, time(5), UTC))
-        self.db.run(lambda session: asking.look_for_due(self.context(session, OLA).as_system()))
+        self.db.run(lambda session: asking.begin(self.context(session, OLA).as_system()))
+        occasion = Occasion(self.policy, "T0ACME", self.now, 1)
+        asking.PART.long[asking.WORK].run(self.db, occasion, 60)
         self.until(self.now)
 
     def live_through(self, first: date, last: date) -> None:

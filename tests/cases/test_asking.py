@@ -19,7 +19,7 @@ from tests.cases.returning import BOSS, MAX, Works, begin
 from tests.milestones.conftest import Killed, Team, fill
 from workflows import clock, jobs, timers
 from workflows.cases import realised
-from workflows.cases.asking import BATCH
+from workflows.cases.asking import BATCH, wake_due
 from workflows.cases.realisation import Span, merge
 from workflows.errors import NotAllowed, NotFound
 from workflows.policy import parse
@@ -114,6 +114,24 @@ def test_many_that_are_live_already_are_noted_in_batches(works: Works) -> None:
         days = session.execute(select(Project.live_on)).scalars().all()
     assert set(days) == {LIVE}
     works.ledger_holds()
+
+
+def test_who_is_due_is_looked_up_in_batches(works: Works) -> None:
+    for number in range(5):
+        works.standing(f"used-{number}")
+    with works.db.begin() as session:
+        ids = [row.id for row in session.scalars(select(Project).order_by(Project.id))]
+        session.execute(update(Project).values(status="live", live_on=LIVE))
+    works.until(datetime.combine(FIRST, time(5), UTC))
+
+    def wake(after: int) -> int | None:
+        return works.db.run(
+            lambda session: wake_due(works.context(session, OLA).as_system(), after, 2)
+        )
+
+    assert [wake(0), wake(ids[1]), wake(ids[3])] == [ids[1], ids[3], None]
+    works.until(works.now)
+    assert all(asked(works, each) for each in ids)
 
 
 def test_what_the_policy_says_decides_when(database: Database) -> None:

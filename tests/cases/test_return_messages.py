@@ -183,7 +183,7 @@ def test_a_long_list_has_pages(works: Works) -> None:
 @pytest.mark.parametrize(
     ("who", "buttons"),
     [
-        (OLA, [messages.CORRECT, messages.REPORT]),
+        (OLA, [messages.CORRECT, messages.WITHDRAW, messages.REPORT]),
         (SPO, [messages.ATTEST]),
         (FIN, [messages.ATTEST]),
         (LEA, []),

@@ -5,7 +5,6 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import pytest
-from sqlalchemy import select
 
 from storage.budgets.tables import AllocationKey, CostEntry, CostLoad, CostMonth
 from storage.cases.tables import CaseReturn
@@ -453,29 +452,3 @@ def test_estimates_are_held_against_results_from_five_people_on(works: Works) ->
             "Of what was estimated, 80 % came in the middle case of 5 people's estimates; for half of them 70 % to 100 %. "
             "At that rate this would bring 80,000 EUR; your estimate stays as you wrote it."
         )
-
-
-# --- Coming into use
-
-
-def test_whoever_answers_for_it_says_that_it_is_in_use(works: Works) -> None:
-    works.standing("lane-vision", sponsor_id=f"p-{SPO}")
-    with pytest.raises(NotFound):
-        works.mark_live("lane-vision", NED)
-    with pytest.raises(NotFound):
-        works.mark_live("nothing", OLA)
-    with pytest.raises(InvalidInput, match="still to come"):
-        works.mark_live("lane-vision", OLA, works.now.date() + timedelta(days=1))
-    works.mark_live("Lane-Vision", OLA, date(2026, 1, 5))
-    works.later(timedelta(days=3))
-    works.mark_live("lane-vision", SPO)
-    with works.db.read() as session:
-        (row,) = session.execute(select(Project)).scalars()
-        assert (row.status, row.live_on) == ("live", date(2026, 1, 5))
-    works.ledger_holds()
-
-
-def test_what_ended_does_not_come_into_use(works: Works) -> None:
-    works.standing("lane-vision", status="cancelled")
-    with pytest.raises(InvalidInput, match="cancelled"):
-        works.mark_live("lane-vision", OLA)

@@ -126,6 +126,7 @@ CLICKS: dict[str, tuple[str, ...]] = {
     "returns.report": ("{project}",),
     "returns.show": ("{project}",),
     "returns.skip": ("{asking}",),
+    "returns.withdraw": ("{returned}",),
     "tokens.revoke": ("{token}",),
 }  # fmt: skip
 """Action → the values of its button."""
@@ -199,6 +200,7 @@ SUBMISSIONS: dict[str, tuple[str, ...]] = {
     "portfolio.submit_put": ("{project}",),
     "returns.submit_report": ("{project_id}:0::", "{project_id}:{returned}::"),
     "returns.submit_skip": ("{asking}::",),
+    "returns.submit_withdraw": ("{returned}",),
     "tokens.make": NOTHING,
 }
 """Window → the metadata it was opened with."""

@@ -105,6 +105,22 @@ def test_the_manager_skips_with_a_reason(office: Office) -> None:
     assert not shows(office, ola, words.SKIP)
 
 
+def test_what_was_no_return_is_withdrawn(office: Office) -> None:
+    ola = asked(office)
+    click(office, ola, words.ENTER)
+    assert send(ola, amount="48,000", note="From the tickets.").ok
+    ola.slash("/mlgov", "portfolio returns", "C0TRIAGE")
+    ola.click(ephemeral_id=ola.ephemerals()[-1].id, action_id=words.SHOW)
+    press(ola, words.WITHDRAW)
+    assert "won't count any more" in said(ola)
+    assert set(send(ola, reason="").errors) == {"reason"}
+    assert send(ola, reason="It was another project.").ok
+    ola.slash("/mlgov", "portfolio returns", "C0TRIAGE")
+    assert "48,000" not in str(ola.ephemerals()[-1].blocks)
+    with office.db.read() as session:
+        assert session.scalars(select(CaseReturn)).one().withdrawn_at is not None
+
+
 def test_who_may_not_see_it_gets_nothing(office: Office) -> None:
     ola = asked(office)
     fay = office.sandbox.seat(FAY)

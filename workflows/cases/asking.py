@@ -9,6 +9,7 @@ from datetime import date
 
 from sqlalchemy.orm import Session
 
+from storage import leases
 from storage.cases import returns as queries
 from storage.cases.returns import LiveRow
 from storage.cases.tables import ReturnAsking
@@ -23,7 +24,7 @@ from workflows.calendar import calendar_for
 from workflows.cases.realisation import Rhythm, Span, find_due, find_gaps, find_silence
 from workflows.cases.returns import ASKING, ReturnAsked
 from workflows.context import Context
-from workflows.job_runner import DueSlot, Lock, Registry
+from workflows.job_runner import DueSlot, Lock, Registry, in_batches
 from workflows.outbox import Destination, Subject
 from workflows.policy import Policy
 from workflows.projects.service import note_live
@@ -34,7 +35,9 @@ LOOK = "returns.look"
 SUBJECT = "returns"
 NOTE = "returns.note"
 """The timer in which the next batch of projects is noted as live."""
+WORK = "returns.due"
 BATCH = 200
+"""Projects of one transaction."""
 
 
 def read_rhythm(policy: Policy) -> Rhythm:
@@ -48,17 +51,24 @@ def read_rhythm(policy: Policy) -> Rhythm:
     )
 
 
-def look_for_due(ctx: Context) -> None:
-    """Note which projects are live by now, and have everything looked at of which something is due today."""
-    today = calendar_for(ctx.policy).day(ctx.now)
+def begin(ctx: Context) -> None:
+    """Note which projects are live by now, and begin to look up of which something is due today."""
     note_live_projects(ctx)
-    rhythm = read_rhythm(ctx.policy)
+    leases.begin(ctx.session, WORK)
+
+
+def wake_due(ctx: Context, after: int, most: int = BATCH) -> int | None:
+    """Of the next projects in use after id `after`, have those looked at of which something is due today; the last one's
+    id, None at the end."""
+    ids = queries.list_live_ids(ctx.session, after=after, most=most)
+    today, rhythm = calendar_for(ctx.policy).day(ctx.now), read_rhythm(ctx.policy)
     due = [
         Subject.of(SUBJECT, row.project_id)
-        for row in queries.list_live(ctx.session, now=ctx.now)
+        for row in queries.list_live(ctx.session, ids, now=ctx.now)
         if row.is_lost or _is_due(row, today, rhythm)
     ]
     timers.wake(ctx.session, due, LOOK, ctx.now)
+    return ids[-1] if len(ids) == most else None
 
 
 def note_live_projects(ctx: Context) -> None:
@@ -102,7 +112,7 @@ def _is_for_sponsor(row: LiveRow, silence: Span, today: date, rhythm: Rhythm) ->
 def run_look(ctx: Context, project_id: int) -> None:
     """Ask whatever is due about a project, which is locked. Again changes nothing."""
     project = project_queries.lock(ctx.session, project_id)
-    row = next(iter(queries.list_live(ctx.session, now=ctx.now, project_id=project_id)), None)
+    row = next(iter(queries.list_live(ctx.session, [project_id], now=ctx.now)), None)
     if row is not None and project is not None:
         _Look(ctx, project, row).ask()
 
@@ -234,7 +244,7 @@ def _choose_reachable(*people: Person | None) -> Person | None:
 
 
 def _run_daily(ctx: Context, slot: DueSlot) -> None:
-    look_for_due(ctx)
+    begin(ctx)
 
 
 def _run_look(ctx: Context, timer: DueTimer) -> None:
@@ -251,7 +261,8 @@ def _lock(session: Session, project_id: str) -> Lock:
 
 PART = Registry(
     timers={LOOK: _run_look, NOTE: _run_note},
-    schedules={"returns.due": _run_daily},
+    schedules={WORK: _run_daily},
     locks={SUBJECT: _lock},
-    daily={"returns.due": "05:00"},
+    daily={WORK: "05:00"},
+    long={WORK: in_batches(WORK, wake_due)},
 )

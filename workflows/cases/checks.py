@@ -1,6 +1,5 @@
 """Approved cases that no longer hold, put before whoever sponsors them: go on, estimate anew, or stop."""
 
-import time
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -17,7 +16,6 @@ from storage.cases import returns as return_queries
 from storage.cases.journeys import AgreedRow
 from storage.cases.returns import ReturnRow
 from storage.cases.tables import CaseCheck
-from storage.db import Database
 from storage.enums import CheckAnswer, MilestoneType, ProjectStatus
 from storage.money import exact_sum, money_text
 from storage.people import lookups
@@ -30,9 +28,9 @@ from workflows.cases.amounts import Range, cut_off, total
 from workflows.cases.arrival import CaseStanding
 from workflows.cases.forms import GoOn, OnCheck
 from workflows.cases.realisation import Span
-from workflows.context import Context, Occasion
+from workflows.context import Context
 from workflows.errors import NotAllowed, NotFound, RefusalFact, Stale
-from workflows.job_runner import DueSlot, LongWork, Registry
+from workflows.job_runner import DueSlot, Registry, in_batches
 from workflows.outbox import Destination, Notice, Subject
 from workflows.policy.sections import Material
 from workflows.projects.records import PersonRef
@@ -486,31 +484,12 @@ def _begin(ctx: Context, slot: DueSlot) -> None:
     leases.begin(ctx.session, WORK)
 
 
-def _is_left(session: Session) -> bool:
-    return leases.read_position(session, WORK) is not None
-
-
-def _check_for(database: Database, occasion: Occasion, seconds: float) -> None:
-    """Go on with what was begun, batch by batch, and stop between two of them after so many seconds."""
-    end = time.monotonic() + seconds
-
-    def step(session: Session) -> bool:
-        after = leases.lock(session, WORK)
-        if after is None:
-            return False
-        last = check_some(occasion.context(session), after, MOST)
-        if last is None:
-            leases.end(session, WORK)
-        else:
-            leases.move(session, WORK, last)
-        return last is not None
-
-    while database.in_turn(step) and time.monotonic() < end:
-        pass
+def _check_batch(ctx: Context, after: int) -> int | None:
+    return check_some(ctx, after, MOST)
 
 
 PART = Registry(
-    schedules={WORK: _begin}, daily={WORK: "07:00"}, long={WORK: LongWork(_is_left, _check_for)}
+    schedules={WORK: _begin}, daily={WORK: "07:00"}, long={WORK: in_batches(WORK, _check_batch)}
 )
 """What jobs take over from here."""
 QUARTER = 89

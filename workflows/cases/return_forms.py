@@ -94,7 +94,16 @@ class WithdrawReturn(_Form):
     """A return was no return at all."""
 
     return_id: Id
-    reason: Why
+    reason: Annotated[
+        Why,
+        Input(
+            "Why does it not count?",
+            "The ledger keeps it with your reason.",
+            multiline=True,
+            least=3,
+            most=MOST_NOTE,
+        ),
+    ]
 
 
 class SkipAsking(_Form):
