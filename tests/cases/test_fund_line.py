@@ -64,7 +64,7 @@ def test_what_goes_on_is_in_with_what_it_still_costs(four: Board) -> None:
     answer = ask(four, LEA, "50k")
     assert "pet" in keys(answer.funded)
     assert keys(answer.funded) == ["cheap", "pet"]
-    with pytest.raises(InvalidInput, match=r"missing\. It is about Pet"):
+    with pytest.raises(InvalidInput, match=r"is missing\. This concerns Pet"):
         ask(four, LEA, "10,000")
     four.later(timedelta(days=400))
     left = next(each for each in ask(four, LEA, "1m").funded if each.key == "pet")

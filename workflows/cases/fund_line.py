@@ -163,12 +163,12 @@ def _solve(
     except CannotFund as error:
         names = ", ".join(by_id[id_].name for id_ in error.candidates[:8] if id_ in by_id)
         missing = (
-            f" {money(Decimal(error.money) / 100, form.currency)} are missing."
+            f" {money(Decimal(error.money) / 100, form.currency)} is missing."
             if error.money
             else ""
         )
         raise InvalidInput(
-            f"{error.sentence}{missing} It is about {names}.", field="money"
+            f"{error.sentence}{missing} This concerns {names}.", field="money"
         ) from None
 
 
