@@ -1,6 +1,9 @@
 """Business cases from a table: the estimates that hold, and what a file can't change."""
 
+from datetime import date
 from pathlib import Path
+
+import pytest
 
 from tests.cases.conftest import LEA, PIA, Board
 from workflows import imports
@@ -90,3 +93,21 @@ def test_a_case_that_somebody_writes_is_left_alone(board: Board, tmp_path: Path)
     board.approve(case_id)
     assert not bring(board, tmp_path).faults
     assert board.record(case_id, PIA).agreed == 2
+
+
+@pytest.mark.parametrize("month", ["2026-01", "2026/1", "Jan 2026", "January 26", "2026-01-31"])
+def test_a_month_is_a_month_however_it_is_written(board: Board, tmp_path: Path, month: str) -> None:
+    prepared(board)
+    report = bring(board, tmp_path, FILE.replace("2026-01-01", month))
+    assert not report.faults, report.faults
+    case = next(each for each in (1, 2) if board.project_of(each).key == "shelf")
+    assert board.record(case, LEA).content.starts == date(2026, 1, 1)
+
+
+@pytest.mark.parametrize("month", ["soon", "2026-13", "0000-01", "1/1/2026"])
+def test_what_is_no_month_is_said_so(board: Board, tmp_path: Path, month: str) -> None:
+    prepared(board)
+    report = bring(board, tmp_path, FILE.replace("2026-01-01", month))
+    assert [fault.sentence for fault in report.faults] == [
+        f"{month!r} is no month; write it like 2027-01"
+    ]

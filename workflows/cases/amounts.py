@@ -266,21 +266,26 @@ def _is_month(text: str) -> bool:
     return any(pattern.match(text) for pattern in (_ISO_MONTH, _NAMED_MONTH, _ORDINAL))
 
 
+def parse_month(text: str) -> date:
+    """The first day of a month as people write it: `2027-01`, `2027-01-15`, `Jan 2027`. Raises ValueError."""
+    if match := _ISO_MONTH.match(text):
+        year, month = int(match[1]), int(match[2])
+    elif (match := _NAMED_MONTH.match(text)) and (name := match[1][:3].casefold()) in _NAMES:
+        year, month = int(match[2]), _NAMES.index(name) + 1
+        year += 2000 if year < 100 else 0
+    else:
+        year, month = 0, 0
+    if not 1 <= month <= 12 or year < 1:
+        raise ValueError(f"{text!r} is no month; write it like 2027-01")
+    return date(year, month, 1)
+
+
 def _find_month(label: str, starts: date) -> int:
     """How many months after the first one. Raises ValueError."""
     if match := _ORDINAL.match(label):
         return int(match[1]) - 1
-    if match := _ISO_MONTH.match(label):
-        year, month = int(match[1]), int(match[2])
-    else:
-        match = _NAMED_MONTH.match(label)
-        if match is None or (name := match[1][:3].casefold()) not in _NAMES:
-            raise ValueError(f"{label!r} is no month; write it like 2027-01")
-        year, month = int(match[2]), _NAMES.index(name) + 1
-        year += 2000 if year < 100 else 0
-    if not 1 <= month <= 12:
-        raise ValueError(f"{label!r} is no month; write it like 2027-01")
-    return (year - starts.year) * 12 + month - starts.month
+    month = parse_month(label)
+    return (month.year - starts.year) * 12 + month.month - starts.month
 
 
 def _find_heads(cells: Sequence[str]) -> Sequence[int] | None:

@@ -45,8 +45,9 @@ def _share(value: object) -> object:
 
 
 def _month(value: object) -> object:
-    day = date.fromisoformat(value.strip()) if isinstance(value, str) else value
-    return day.replace(day=1) if isinstance(day, date) else day
+    if isinstance(value, str):
+        return amounts.parse_month(value.strip())
+    return value.replace(day=1) if isinstance(value, date) else value
 
 
 def _currency(value: object) -> object:

@@ -161,7 +161,8 @@ def _solve(
         following = funding.what_next(problem, choice, MORE * 100, SECONDS)
         return choice, following, funding.robust_set(problem, SECONDS)
     except CannotFund as error:
-        names = ", ".join(by_id[id_].name for id_ in error.candidates[:8] if id_ in by_id)
+        named = [by_id[id_].name for id_ in error.candidates if id_ in by_id]
+        names = ", ".join(named[:8]) + (f" and {len(named) - 8:,} more" if len(named) > 8 else "")
         missing = (
             f" {money(Decimal(error.money) / 100, form.currency)} is missing."
             if error.money
