@@ -58,34 +58,34 @@ def test_a_case_is_proposed_asked_about_and_ranked(api: Api) -> None:
     token = api.personal(TIM)
     answer = send(api, token, SENT | {"reason": "The queue doubled."})
     assert answer.status_code == 201, answer.text
-    told = answer.json()
-    assert told["state"] == "waiting"
-    assert (told["project"], told["owner"], told["sponsor"]) == ("ticket-routing", "Tim", "Ola")
-    assert told["worth"]["benefits"] == "259200"
-    assert (told["worth"]["costs"], told["worth"]["multiple"]) == ("36000", "7.2")
-    assert (told["place"], told["of"], told["missing"]) == (1, 1, [])
+    case = answer.json()
+    assert case["state"] == "waiting"
+    assert (case["project"], case["owner"], case["sponsor"]) == ("ticket-routing", "Tim", "Ola")
+    assert case["worth"]["benefits"] == "259200"
+    assert (case["worth"]["costs"], case["worth"]["multiple"]) == ("36000", "7.2")
+    assert (case["place"], case["of"], case["missing"]) == (1, 1, [])
     again = send(api, token, SENT | {"reason": "The queue doubled."})
-    assert (again.status_code, again.json()["id"]) == (201, told["id"])
+    assert (again.status_code, again.json()["id"]) == (201, case["id"])
     api.office.settle()
     ola = api.office.sandbox.seat(OLA)
     card = api.office.card(ola, ola.dm().id, "approvals.approve")
     assert "it costs 36,000 EUR and brings 259,200 EUR" in str(card.blocks)
     ola.click(channel_id=ola.dm().id, ts=card.ts, action_id="approvals.approve")
     api.office.settle()
-    shown = api.get(f"/cases/{told['id']}", token).json()
-    assert (shown["state"], shown["request"]) == ("approved", None)
+    approved = api.get(f"/cases/{case['id']}", token).json()
+    assert (approved["state"], approved["request"]) == ("approved", None)
     listed = api.get("/portfolio", api.personal(ADA)).json()
     assert [each["project"] for each in listed["ranked"]] == ["ticket-routing"]
     assert listed["ranked"][0]["place_by_worth"] == 1
     assert api.get("/portfolio", api.personal(FAY)).json()["ranked"] == []
-    assert api.get(f"/cases/{told['id']}", api.personal(FAY)).status_code == 404
+    assert api.get(f"/cases/{case['id']}", api.personal(FAY)).status_code == 404
 
 
 def test_a_draft_says_what_it_needs(api: Api) -> None:
     bare = {"title": "Idea", "starts": "2026-03-01", "months": 12, "currency": "EUR"}
-    told = send(api, api.personal(TIM), bare).json()
-    assert told["state"] == "draft"
-    assert any("who sponsors it" in sentence for sentence in told["missing"])
+    case = send(api, api.personal(TIM), bare).json()
+    assert case["state"] == "draft"
+    assert any("who sponsors it" in sentence for sentence in case["missing"])
     refused = send(api, api.personal(TIM), bare | {"reason": "Now."}, "k2")
     assert refused.status_code == 422
     assert "who sponsors it" in refused.text

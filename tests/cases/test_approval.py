@@ -161,10 +161,10 @@ def test_a_key_is_free_and_can_be_typed(board: Board) -> None:
 
 def test_a_stale_case_is_not_asked_about(board: Board) -> None:
     case_id = board.complete()
-    shown = board.revision(case_id)
+    latest = board.revision(case_id)
     board.keep(case_id, KeepIdea, OLA, title="Ticket routing", problem="Other words.")
     with pytest.raises(Stale, match="changed since it was shown"):
-        board.ask(case_id, at=shown)
+        board.ask(case_id, at=latest)
 
 
 def test_who_does_not_write_a_case_does_not_ask_for_it(board: Board) -> None:

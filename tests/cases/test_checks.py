@@ -359,17 +359,17 @@ def test_the_job_goes_on_where_it_stopped(works: Works, monkeypatch: pytest.Monk
 def test_as_people_read_it(works: Works) -> None:
     broken_case(works)
     scene = Scene(works.now, works.board.policy, reader_id="p-spo")
-    shown = view.broken(record_of(works), checks.CaseBroken(1), scene)
-    assert shown.text == (
+    message = view.broken(record_of(works), checks.CaseBroken(1), scene)
+    assert message.text == (
         "The case of Ticket routing no longer holds: "
         "Cost is 29,500 EUR, 18 % more than the 25,000 EUR planned."
     )
-    assert [each["text"]["text"] for each in shown.blocks[1]["elements"]] == [
+    assert [each["text"]["text"] for each in message.blocks[1]["elements"]] == [
         "Go on…",
         "Re-estimate",
         "Stop…",
     ]
-    assert not shown.is_final
+    assert not message.is_final
     works.act(SPO, checks.ask_estimate, OnCheck(check_id=1, revision=1))
     asked = view.estimate_asked(record_of(works), checks.EstimateAsked(1), scene)
     assert asked.text == "Spo asks for another estimate of Ticket routing"

@@ -83,10 +83,10 @@ def test_keeping_what_stands_there_changes_nothing(board: Board) -> None:
 
 def test_two_people_write_different_steps_at_once(board: Board) -> None:
     case_id = board.complete()
-    shown = board.revision(case_id)
-    board.keep(case_id, KeepMeasure, at=shown, metric="Hours", baseline=3, target=1)
+    latest = board.revision(case_id)
+    board.keep(case_id, KeepMeasure, at=latest, metric="Hours", baseline=3, target=1)
     board.keep(
-        case_id, KeepIdea, OLA, at=shown, title="Ticket routing", problem="It takes too long."
+        case_id, KeepIdea, OLA, at=latest, title="Ticket routing", problem="It takes too long."
     )
     record = board.record(case_id)
     assert record.content.metric == "Hours"
@@ -95,10 +95,10 @@ def test_two_people_write_different_steps_at_once(board: Board) -> None:
 
 def test_the_same_step_is_not_overwritten_unseen(board: Board) -> None:
     case_id = board.complete()
-    shown = board.revision(case_id)
-    board.keep(case_id, KeepIdea, OLA, at=shown, title="Ticket routing", problem="Ola's words.")
+    latest = board.revision(case_id)
+    board.keep(case_id, KeepIdea, OLA, at=latest, title="Ticket routing", problem="Ola's words.")
     with pytest.raises(StepChanged, match="Ola has changed this step"):
-        board.keep(case_id, KeepIdea, at=shown, title="Ticket routing", problem="Pia's words.")
+        board.keep(case_id, KeepIdea, at=latest, title="Ticket routing", problem="Pia's words.")
     assert board.record(case_id).content.problem == "Ola's words."
     # Having seen it, she may.
     board.keep(case_id, KeepIdea, title="Ticket routing", problem="Pia's words.")
@@ -107,9 +107,9 @@ def test_the_same_step_is_not_overwritten_unseen(board: Board) -> None:
 
 def test_lines_of_two_people_do_not_get_in_each_others_way(board: Board) -> None:
     case_id = board.complete()
-    shown = board.revision(case_id)
-    board.line(case_id, Driver.REVENUE, at=shown, amount="100")
-    board.line(case_id, Driver.MARGIN, OLA, at=shown, amount="200")
+    latest = board.revision(case_id)
+    board.line(case_id, Driver.REVENUE, at=latest, amount="100")
+    board.line(case_id, Driver.MARGIN, OLA, at=latest, amount="200")
     record = board.record(case_id)
     assert [figure.line.driver for figure in record.benefits] == [
         Driver.COST_SAVED,
